@@ -1,0 +1,3 @@
+"""The checks, one file for an area of clauses. A new file is a new line here."""
+
+MODULES = ("conformance.checks.acks",)

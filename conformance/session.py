@@ -1,0 +1,368 @@
+"""What a check holds in its hands: connections by role, unique names, preparations, judgement.
+
+Three kinds of methods. *Connections*: `broker`, `connect`, `leader`, `coordinator`; on a cluster the
+last two are other addresses than the first. *Preparations* (`create_topic`, `coordinator`,
+`restart`, ...): whatever goes wrong in them is inconclusive, since the check does not judge them.
+*Conveniences* (`produce`, `fetch`, `list_offset`): ordinary calls with the long nested fields
+filled in; what they meet counts for the check. `permit`, `inconclusive` and `not_applicable` judge.
+
+A session remembers the topics and groups that it named and deletes them in the end. It never
+sleeps in a check's stead: `poll_until` waits for conditions, the client for bytes.
+"""
+
+import contextlib
+import itertools
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, NoReturn, Protocol, TypeVar
+
+from conformance import requests
+from conformance.check import Broken, Inconclusive, NotApplicable
+from conformance.client import Address, Client, Versions, violation
+from conformance.judge import Condition, permit
+from conformance.requests import Read, Topic
+from conformance.transcript import Transcript, show_error
+from conformance.wire import Struct
+from spec.wire.errors import ErrorCode
+
+Value = TypeVar("Value")
+
+POLL_INTERVAL_S = 0.02
+PREPARATION_TIMEOUT_S = 20.0
+CLEAN_UP_TIMEOUT_S = 5.0
+GROUP, TRANSACTION = 0, 1
+
+LOADING = {
+    ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+    ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.NOT_COORDINATOR,
+}
+
+
+class TargetError(Exception):
+    """A target could not be started or restarted; the argument is one line for the user."""
+
+
+class Broker(Protocol):
+    """What a session knows of the broker that it talks to."""
+
+    @property
+    def address(self) -> Address: ...
+
+    @property
+    def versions(self) -> Versions: ...
+
+    def restart(self) -> None:
+        """Stop cleanly and start again on the same data; return when it answers."""
+
+    def crash(self) -> None:
+        """End the process without warning and start it again on the same data."""
+
+
+class Session:
+    """Everything that one run of one check may touch. Not for several threads."""
+
+    def __init__(self, broker: Broker, label: str, timeout: float) -> None:
+        self.target = broker
+        self.transcript = Transcript()
+        self.deadline = time.monotonic() + timeout
+        self._label = label
+        self._clients: dict[Address, Client] = {}
+        self._opened: list[Client] = []
+        self._numbers = itertools.count(1)
+        self._topics: list[str] = []
+        self._groups: list[str] = []
+
+    # Connections
+
+    @property
+    def broker(self) -> Client:
+        """The default connection to the bootstrap address."""
+        return self._client(self.target.address)
+
+    def connect(self, near: Client | None = None, client_id: str | None = "brokerspec") -> Client:
+        """A further connection, to the bootstrap address or to where `near` is connected."""
+        return self.connect_to(near.address if near else self.target.address, client_id)
+
+    def connect_to(self, address: Address, client_id: str | None = "brokerspec") -> Client:
+        """A further connection to an address."""
+        try:
+            client = Client(
+                address, self.target.versions, self.transcript, self.deadline, client_id
+            )
+        except OSError as error:
+            raise Inconclusive(f"{address[0]}:{address[1]} cannot be reached: {error}") from None
+        self._opened.append(client)
+        return client
+
+    def leader(self, topic: Topic, partition: int = 0) -> Client:
+        """The default connection to the leader of a partition."""
+        with preparing(f"finding the leader of {topic.name}"):
+            metadata = self._metadata(topic.name)
+            found = [p for p in metadata.topics[0].partitions if p.partition_index == partition]
+            nodes = [b for b in metadata.brokers if found and b.node_id == found[0].leader_id]
+            if not nodes:
+                raise Inconclusive(f"partition {partition} of {topic.name} has no leader")
+        return self._client((nodes[0].host, nodes[0].port))
+
+    def coordinator(self, key: str, kind: int = GROUP) -> Client:
+        """The default connection to the coordinator of a group (or TRANSACTION), when it has loaded."""
+        with preparing(f"finding the coordinator of {key}"):
+            found = self.poll_until(
+                lambda: self._find_coordinator(key, kind), f"{key} has a coordinator"
+            )
+            client = self._client((found.host, found.port))
+            self.poll_until(
+                lambda: self._coordinator_error(client, key, kind) not in LOADING,
+                f"the coordinator of {key} has loaded",
+            )
+        return client
+
+    # Names and preparations
+
+    def name(self, kind: str) -> str:
+        """A name that nobody else uses, such as `acks-02-topic-1-3f9c`."""
+        return f"{self._label}-{kind}-{next(self._numbers)}-{uuid.uuid4().hex[:6]}"
+
+    def group_name(self) -> str:
+        """The name of a group that is deleted when the check is over."""
+        self._groups.append(self.name("group"))
+        return self._groups[-1]
+
+    def create_topic(
+        self,
+        partitions: int = 1,
+        *,
+        configs: Mapping[str, str] | None = None,
+        replication_factor: int = 1,
+        name: str | None = None,
+    ) -> Topic:
+        """A new topic, when every partition has a leader; deleted when the check is over."""
+        name = name or self.name("topic")
+        self._topics.append(name)
+        with preparing(f"creating the topic {name}"):
+            if "CreateTopics" in self.target.versions:
+                fields = requests.create_topic(name, partitions, replication_factor, configs or {})
+                error = self.broker.call("CreateTopics", **fields).topics[0].error_code
+                if error != ErrorCode.NONE:
+                    raise Inconclusive(f"CreateTopics answers {ErrorCode(error).name}")
+            elif configs:
+                raise NotApplicable("the broker does not advertise CreateTopics")
+            return self.poll_until(
+                lambda: self._found(name, partitions), f"every partition of {name} has a leader"
+            )
+
+    def restart(self) -> None:
+        """Restart the broker cleanly on its data. Connections from before are of no use."""
+        self._again("restarts cleanly", self.target.restart)
+
+    def crash(self) -> None:
+        """Kill the broker and start it on what it left. Connections from before are of no use."""
+        self._again("is killed and started again", self.target.crash)
+
+    # Conveniences: ordinary calls with the long fields filled in
+
+    def produce(
+        self,
+        topic: Topic,
+        data: bytes | Collection[bytes],
+        partition: int = 0,
+        *,
+        acks: int = -1,
+        version: int | None = None,
+        transactional_id: str | None = None,
+    ) -> Struct:
+        """Produce a batch (encoded, or given as the values of its records); its partition's answer."""
+        fields = requests.produce(topic, {partition: data}, acks, transactional_id)
+        answer = self.leader(topic, partition).call("Produce", version, **fields)
+        return only_partition(answer.responses, "partition_responses")
+
+    def fetch(
+        self,
+        topic: Topic,
+        offset: int = 0,
+        partition: int = 0,
+        *,
+        isolation_level: int = 0,
+        max_wait_ms: int = 500,
+        version: int | None = None,
+    ) -> Struct:
+        """One Fetch of one partition, without a fetch session; its partition's answer."""
+        fields = requests.fetch(
+            topic, {partition: offset}, isolation_level=isolation_level, max_wait_ms=max_wait_ms
+        )
+        answer = self.leader(topic, partition).call("Fetch", version, **fields)
+        if not answer.responses:
+            self.inconclusive(f"Fetch answers {show_error(answer.error_code)} and no partition")
+        return answer.responses[0].partitions[0]
+
+    def read(
+        self,
+        topic: Topic,
+        offset: int = 0,
+        partition: int = 0,
+        *,
+        count: int = 0,
+        isolation_level: int = 0,
+        timeout: float = 5.0,
+    ) -> Read:
+        """Fetch in a loop to the visible end, and on until `count` records came or time is up.
+
+        The visible end is the high watermark, or the last stable offset for isolation level 1.
+        Control batches are among `batches`, not among `records`.
+        """
+        until = time.monotonic() + timeout
+        result = Read(offset)
+        while True:
+            answer = self.fetch(topic, result.next_offset, partition, isolation_level=isolation_level)
+            result.partition = answer
+            if answer.error_code != ErrorCode.NONE:
+                return result
+            result.take(answer.records)
+            end = answer.last_stable_offset if isolation_level else answer.high_watermark
+            enough = len(result.records) >= count and result.next_offset >= end
+            if enough or time.monotonic() > until:
+                return result
+
+    def list_offset(
+        self,
+        topic: Topic,
+        timestamp: int,
+        partition: int = 0,
+        *,
+        isolation_level: int = 0,
+        version: int | None = None,
+    ) -> Struct:
+        """ListOffsets for one partition (-2 earliest, -1 latest, or a time); its partition's answer."""
+        fields = requests.list_offsets(topic, {partition: timestamp}, isolation_level)
+        answer = self.leader(topic, partition).call("ListOffsets", version, **fields)
+        return answer.topics[0].partitions[0]
+
+    def poll_until(
+        self,
+        condition: Callable[[], Value],
+        what: str,
+        *,
+        timeout: float = PREPARATION_TIMEOUT_S,
+        demanded: str = "",
+    ) -> Value:
+        """Ask again until the condition is true, and return its value.
+
+        If time is up first: Inconclusive, or with `demanded` (the sentence that demands it) a
+        Violation. `what` says the condition: "every partition has a leader".
+        """
+        until = min(time.monotonic() + timeout, self.deadline)
+        while not (value := condition()):
+            if time.monotonic() > until:
+                if demanded:
+                    raise violation("the state", f"not so after {timeout:g} s", what, demanded)
+                raise Inconclusive(f"{timeout:g} s were not enough until {what}")
+            time.sleep(POLL_INTERVAL_S)
+        return value
+
+    # Judgement
+
+    def permit(
+        self, what: str, got: Any, permitted: Collection[Any] | Condition, because: str
+    ) -> None:
+        """See `conformance.judge.permit`."""
+        permit(what, got, permitted, because)
+
+    def inconclusive(self, reason: str) -> NoReturn:
+        """Leave the check: nothing can be concluded."""
+        raise Inconclusive(reason)
+
+    def not_applicable(self, reason: str) -> NoReturn:
+        """Leave the check: the clause does not concern this broker."""
+        raise NotApplicable(reason)
+
+    # Inside
+
+    def close(self) -> None:
+        """Delete what was made, as far as the broker lets us, and close every connection."""
+        self.deadline = time.monotonic() + CLEAN_UP_TIMEOUT_S
+        self.transcript = Transcript()
+        with contextlib.suppress(Broken, Inconclusive, NotApplicable):
+            self._clean_up()
+        self._forget_connections()
+
+    def _clean_up(self) -> None:
+        client = self.connect()
+        if self._topics and "DeleteTopics" in client.versions:
+            client.call("DeleteTopics", **requests.delete_topics(self._topics))
+        for group in self._groups if "DeleteGroups" in client.versions else []:
+            found = self._find_coordinator(group, GROUP)
+            if found:
+                node = self._client((found.host, found.port))
+                node.call("DeleteGroups", groups_names=[group])
+
+    def _again(self, what: str, action: Callable[[], None]) -> None:
+        self._forget_connections()
+        self.transcript.note(f"the broker {what}")
+        try:
+            action()
+        except TargetError as error:
+            raise Inconclusive(f"the broker did not come back: {error}") from None
+
+    def _forget_connections(self) -> None:
+        for client in self._opened:
+            client.close()
+        self._opened.clear()
+        self._clients.clear()
+
+    def _client(self, address: Address) -> Client:
+        known = self._clients.get(address)
+        if known is None or known.closed or known.pending:
+            known = self._clients[address] = self.connect_to(address)
+        return known
+
+    def _metadata(self, topic: str) -> Struct:
+        fields = {"topics": [{"name": topic}], "allow_auto_topic_creation": self._creates_itself}
+        return self.broker.call("Metadata", **fields)
+
+    @property
+    def _creates_itself(self) -> bool:
+        """Whether the only way to create a topic is to ask for it."""
+        return "CreateTopics" not in self.target.versions
+
+    def _found(self, name: str, partitions: int) -> Topic | None:
+        """The topic, once its partitions have leaders."""
+        answer = self._metadata(name).topics[0]
+        if answer.error_code != ErrorCode.NONE or not answer.partitions:
+            return None
+        if any(p.error_code != ErrorCode.NONE or p.leader_id < 0 for p in answer.partitions):
+            return None
+        if len(answer.partitions) < partitions:
+            raise NotApplicable(f"the broker creates topics of {len(answer.partitions)} partitions only")
+        return Topic(name, answer.topic_id, len(answer.partitions))
+
+    def _find_coordinator(self, key: str, kind: int) -> Struct | None:
+        """The address of a coordinator (host and port), or None while there is none."""
+        version = self.broker.version("FindCoordinator")
+        answer = self.broker.call(
+            "FindCoordinator", version, key=key, key_type=kind, coordinator_keys=[key]
+        )
+        found = answer.coordinators[0] if version >= requests.FIRST_BATCHED_FIND_COORDINATOR else answer
+        if found.error_code == ErrorCode.NONE:
+            return found
+        if found.error_code not in LOADING:
+            raise Inconclusive(f"FindCoordinator answers {show_error(found.error_code)}")
+        return None
+
+    def _coordinator_error(self, client: Client, key: str, kind: int) -> int:
+        """The error of a request that a coordinator refuses as soon as it has loaded."""
+        if kind == GROUP:
+            fields = {"group_id": key, "generation_id": 0, "member_id": "nobody"}
+            return int(client.call("Heartbeat", **fields).error_code)
+        fields = {"transactional_id": key, "producer_id": 0, "producer_epoch": 0, "committed": False}
+        return int(client.call("EndTxn", **fields).error_code)
+
+
+@contextlib.contextmanager
+def preparing(what: str) -> Iterator[None]:
+    """What breaks while a check prepares is inconclusive, for it is not what the check judges."""
+    try:
+        yield
+    except Broken as error:
+        raise Inconclusive(f"{what}: {error}") from error
