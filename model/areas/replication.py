@@ -1,0 +1,490 @@
+"""Replication of one partition with KIP-320 fencing: logs, ISR, high watermark, leader epochs.
+
+Modelled: the controller that elects leaders and shrinks the ISR; the notices it sends, which a replica may see
+late, never, or out of order; leaders that believe in their leadership after they lost it; append, fetch,
+truncation, high watermark, ISR changes fenced by the controller.
+Simplified: a fetch reads one record at once and tells the leader the follower's log end directly; an ISR change
+and its write at the controller are one step; a crash is a replica that does nothing; logs are never unflushed.
+Not modelled: retention, configuration of min.insync.replicas, ELR (KIP-966), unclean election.
+Source: KIP-101, KIP-279, KIP-320, and the published TLA+ model hachikuji/kafka-specification, whose steps, verdicts
+and counts this machine reproduces. Clauses: REPL-01, REPL-05, REPL-08, REPL-12, REPL-13, ELEC-01, ELEC-03, ELEC-09.
+"""
+
+from model.lang import (
+    Bool,
+    Bound,
+    Machine,
+    Map,
+    Option,
+    Range,
+    Record,
+    Seq,
+    Set,
+    Sort,
+    every,
+    everything,
+    exists,
+    if_else,
+    implies,
+    largest,
+    least_of,
+    needs,
+    none,
+    set_of,
+    some,
+)
+
+
+class Broker(Sort):
+    """A broker that holds a replica of the partition."""
+
+    size = Bound("brokers")
+
+
+class Offset(Range):
+    """A position in a log, or the end of one."""
+
+    low, high = 0, Bound("log_size")
+
+
+class Epoch(Range):
+    """A leader epoch that the controller may give out."""
+
+    low, high = 0, Bound("max_leader_epoch")
+
+
+class NextEpoch(Range):
+    """The leader epoch that comes next; one more than the last when all are used up."""
+
+    low, high = 0, Bound("max_leader_epoch") + 1
+
+
+class RecordId(Range):
+    """The identity of a record; each one is written once."""
+
+    low, high = 0, Bound("max_records") - 1
+
+
+class NextRecordId(Range):
+    """The identity that the next record gets."""
+
+    low, high = 0, Bound("max_records")
+
+
+class Entry(Record):
+    """A record in a log, stamped with the epoch of the leader that appended it."""
+
+    record_id: RecordId
+    epoch: Epoch
+
+
+class Log(Seq[Entry]):
+    """The log of one replica."""
+
+    capacity = Bound("log_size")
+
+
+class Replica(Record):
+    """What one broker knows of the partition."""
+
+    leader: Option[Broker]
+    leader_epoch: Option[Epoch]
+    isr: Set[Broker]
+    high_watermark: Offset
+    log: Log
+
+
+class Notice(Record):
+    """What the controller decided in one epoch, and tells the replicas (LeaderAndIsr, or the metadata log)."""
+
+    leader: Option[Broker]
+    isr: Set[Broker]
+
+
+class State(Record):
+    """The whole partition: its replicas, what the controller knows, and what is still on its way."""
+
+    replica: Map[Broker, Replica]
+    quorum: Notice
+    notice: Map[Epoch, Notice]
+    next_epoch: NextEpoch
+    next_record_id: NextRecordId
+
+
+machine = Machine(
+    "replication", State, "replication of a partition with KIP-320 fencing", "kip-320"
+)
+
+
+@machine.initial
+def no_leader_and_empty_logs(s: State) -> None:
+    s.quorum.isr = everything(Broker)
+
+
+# What the actions and the properties ask of a state.
+
+
+def presumes_leadership(s: State, broker: Broker) -> Bool:
+    """The broker believes that it leads; it may be wrong."""
+    return s.replica[broker].leader == some(broker)
+
+
+def is_true_leader(s: State, broker: Broker) -> Bool:
+    """The broker believes that it leads, and the controller agrees, epoch included."""
+    return (
+        (s.quorum.leader == some(broker))
+        & presumes_leadership(s, broker)
+        & is_epoch_before(s.replica[broker].leader_epoch, s.next_epoch)
+    )
+
+
+def is_epoch_before(epoch: Option[Epoch], following: NextEpoch) -> Bool:
+    """The epoch is the last one given out when `following` is the next."""
+    return epoch.is_some & (epoch.value + 1 == following)
+
+
+def is_older(epoch: Option[Epoch], other: Epoch) -> Bool:
+    """A replica in this epoch, or in none yet, has not reached the other."""
+    return epoch.is_none | (epoch.value < other)
+
+
+def follows_in_epoch(s: State, follower: Broker, leader: Broker) -> Bool:
+    """Both agree that the leader leads, and in which epoch."""
+    return (
+        presumes_leadership(s, leader)
+        & (s.replica[follower].leader == some(leader))
+        & (s.replica[follower].leader_epoch == s.replica[leader].leader_epoch)
+    )
+
+
+def end_of_common_log(s: State, one: Broker, other: Broker) -> Offset:
+    """One past the last offset at which both logs hold the same record; 0 where there is none."""
+    left, right = s.replica[one].log, s.replica[other].log
+    return largest(
+        Offset,
+        lambda end: (
+            (end > 0)
+            & (end <= left.length)
+            & (end <= right.length)
+            & (left[end - 1] == right[end - 1])
+        ),
+        Offset(0),
+    )
+
+
+def controller_decides(s: State, leader: Option[Broker], isr: Set[Broker]) -> None:
+    """The next epoch begins with this leader and ISR, and a notice of it is on its way."""
+    epoch = Epoch.of(s.next_epoch)
+    s.notice[epoch] = Notice(leader=leader, isr=isr)
+    s.quorum.leader = leader
+    s.quorum.isr = isr
+    s.next_epoch += 1
+
+
+def leader_changes_isr(s: State, leader: Broker, isr: Set[Broker]) -> None:
+    """The controller accepts an ISR change of the leader (AlterPartition); the epoch stays."""
+    s.replica[leader].isr = isr
+    s.quorum.isr = isr
+
+
+def follow(s: State, follower: Broker, epoch: Epoch, keep: Offset) -> None:
+    """The replica follows the leader of this notice and keeps its log below an offset."""
+    notice, me = s.notice[epoch], s.replica[follower]
+    me.high_watermark = least_of(keep, me.high_watermark)
+    me.log.truncate(keep)
+    me.leader = notice.leader
+    me.leader_epoch = some(epoch)
+    me.isr = notice.isr
+
+
+def copy_next_record(s: State, follower: Broker, leader: Broker) -> None:
+    """One record goes from the leader's log to the follower's, and the high watermark with it."""
+    me, source = s.replica[follower], s.replica[leader]
+    me.log.append(source.log[me.log.length])
+    me.high_watermark = least_of(source.high_watermark, me.log.length)
+
+
+# The controller.
+
+
+@machine.action("ELEC-01", "ELEC-03")
+def controller_elects_leader(s: State, broker: Broker) -> None:
+    """The controller makes another member of the ISR the leader, in a new epoch."""
+    needs(
+        epochs_are_left=s.next_epoch <= Bound("max_leader_epoch"),
+        member_of_isr=s.quorum.isr.has(broker),
+        is_a_change=s.quorum.leader != some(broker),
+    )
+    controller_decides(s, some(broker), s.quorum.isr)
+
+
+@machine.action("REPL-08")
+def controller_shrinks_isr(s: State, broker: Broker) -> None:
+    """The controller takes a failed broker out of the ISR; a leader loses its office, the last member stays."""
+    led = s.quorum.leader == some(broker)
+    needs(
+        epochs_are_left=s.next_epoch <= Bound("max_leader_epoch"),
+        leads_or_is_in_isr=led | s.quorum.isr.has(broker),
+    )
+    smaller = s.quorum.isr - set_of(broker)
+    isr = if_else(led & (s.quorum.isr == set_of(broker)), s.quorum.isr, smaller)
+    controller_decides(s, if_else(led, none(Broker), s.quorum.leader), isr)
+
+
+# The leader.
+
+
+@machine.action("ELEC-03")
+def replica_becomes_leader(s: State, epoch: Epoch) -> None:
+    """A replica sees the notice that makes it leader; its high watermark is what it was."""
+    notice = s.notice[epoch]
+    me = s.replica[notice.leader.value]
+    needs(
+        was_issued=epoch < s.next_epoch,
+        names_a_leader=notice.leader.is_some,
+        is_news=is_older(me.leader_epoch, epoch),
+    )
+    me.leader = notice.leader
+    me.leader_epoch = some(epoch)
+    me.isr = notice.isr
+
+
+@machine.action("REPL-13")
+def leader_accepts_produce(s: State, leader: Broker) -> None:
+    """A broker that believes it leads appends a new record, stamped with its epoch."""
+    me = s.replica[leader]
+    needs(
+        presumes_leadership=presumes_leadership(s, leader),
+        records_are_left=s.next_record_id < Bound("max_records"),
+        log_has_room=me.log.length < Bound("log_size"),
+    )
+    me.log.append(Entry(record_id=RecordId.of(s.next_record_id), epoch=me.leader_epoch.value))
+    s.next_record_id += 1
+
+
+@machine.action("REPL-01")
+def leader_advances_high_watermark(s: State, leader: Broker) -> None:
+    """The high watermark moves when every member of the ISR follows this epoch and has the record."""
+    me = s.replica[leader]
+    needs(
+        leader_has_the_record=me.high_watermark < me.log.length,
+        isr_follows_this_epoch=every(me.isr, lambda b: follows_in_epoch(s, b, leader)),
+        isr_has_the_record=every(me.isr, lambda b: me.high_watermark < s.replica[b].log.length),
+    )
+    me.high_watermark += 1
+
+
+@machine.action("REPL-05")
+def leader_expands_isr(s: State, leader: Broker, follower: Broker) -> None:
+    """The leader proposes a follower that has all that may be committed, its own epoch's start included."""
+    me, other = s.replica[leader], s.replica[follower]
+    needs(
+        is_true_leader=is_true_leader(s, leader),
+        is_not_in_isr=~me.isr.has(follower),
+        follows_this_epoch=follows_in_epoch(s, follower, leader),
+        reached_high_watermark=other.log.length >= me.high_watermark,
+        high_watermark_reached_own_epoch=(me.high_watermark == me.log.length)
+        | (
+            (me.high_watermark < me.log.length)
+            & (me.log[me.high_watermark].epoch == me.leader_epoch.value)
+        ),
+    )
+    leader_changes_isr(s, leader, me.isr | set_of(follower))
+
+
+@machine.action("REPL-08")
+def leader_removes_replica_of_another_epoch(s: State, leader: Broker, follower: Broker) -> None:
+    """The leader takes a member out of the ISR that does not follow its epoch."""
+    me = s.replica[leader]
+    needs(
+        is_true_leader=is_true_leader(s, leader),
+        is_another=follower != leader,
+        is_in_isr=me.isr.has(follower),
+        follows_no_more=~follows_in_epoch(s, follower, leader),
+    )
+    leader_changes_isr(s, leader, me.isr - set_of(follower))
+
+
+@machine.action("REPL-07")
+def leader_removes_lagging_replica(s: State, leader: Broker, follower: Broker) -> None:
+    """The leader takes a member out of the ISR that lacks records."""
+    me = s.replica[leader]
+    needs(
+        is_true_leader=is_true_leader(s, leader),
+        is_another=follower != leader,
+        is_in_isr=me.isr.has(follower),
+        lags=s.replica[follower].log.length < me.log.length,
+    )
+    leader_changes_isr(s, leader, me.isr - set_of(follower))
+
+
+# The follower.
+
+
+@machine.action("REPL-12", "ELEC-09")
+def replica_becomes_follower(s: State, follower: Broker, epoch: Epoch) -> None:
+    """A replica sees a notice of another leader, asks that leader in the same epoch, and cuts what differs."""
+    notice, me = s.notice[epoch], s.replica[follower]
+    leader = notice.leader.value
+    needs(
+        was_issued=epoch < s.next_epoch,
+        names_a_leader=notice.leader.is_some,
+        is_another=leader != follower,
+        is_news=is_older(me.leader_epoch, epoch),
+        leader_presumes_leadership=presumes_leadership(s, leader),
+        leader_reached_this_epoch=s.replica[leader].leader_epoch == some(epoch),
+    )
+    follow(s, follower, epoch, end_of_common_log(s, leader, follower))
+
+
+@machine.action("REPL-11", "ELEC-09")
+def follower_fetches(s: State, follower: Broker, leader: Broker) -> None:
+    """A follower in its leader's epoch copies the next record and learns the high watermark."""
+    needs(
+        is_another=follower != leader,
+        follows_this_epoch=follows_in_epoch(s, follower, leader),
+        leader_has_more=s.replica[follower].log.length < s.replica[leader].log.length,
+    )
+    copy_next_record(s, follower, leader)
+
+
+# What must hold.
+
+
+def agree_below_high_watermark(s: State, leader: Broker, member: Broker) -> Bool:
+    """Every record below the leader's high watermark is in both logs, at the same offset."""
+    mine, other = s.replica[leader], s.replica[member]
+    return every(
+        Offset,
+        lambda o: implies(
+            o < mine.high_watermark,
+            (o < mine.log.length) & (o < other.log.length) & (mine.log[o] == other.log[o]),
+        ),
+    )
+
+
+@machine.always("REPL-13", broken_by="leader_advances_high_watermark.isr_has_the_record")
+def isr_of_each_leader_holds_what_it_committed(s: State) -> Bool:
+    """All members of the ISR that a presumed leader knows hold all records below its high watermark (WeakIsr)."""
+    return every(
+        Broker,
+        lambda leader: implies(
+            presumes_leadership(s, leader),
+            every(s.replica[leader].isr, lambda m: agree_below_high_watermark(s, leader, m)),
+        ),
+    )
+
+
+@machine.always("REPL-13", broken_by="leader_expands_isr.high_watermark_reached_own_epoch")
+def committed_records_survive_election(s: State) -> Bool:
+    """All that may be elected hold all records below the high watermark of any presumed leader (StrongIsr)."""
+    return every(
+        Broker,
+        lambda leader: implies(
+            presumes_leadership(s, leader),
+            every(s.quorum.isr, lambda m: agree_below_high_watermark(s, leader, m)),
+        ),
+    )
+
+
+@machine.always("ELEC-01", broken_by="controller_elects_leader.member_of_isr")
+def leader_is_a_member_of_the_isr(s: State) -> Bool:
+    """A leader that the controller appointed is in the ISR that the controller knows."""
+    return implies(s.quorum.leader.is_some, s.quorum.isr.has(s.quorum.leader.value))
+
+
+@machine.always("REPL-08", broken_by="leader_removes_lagging_replica.is_true_leader")
+def isr_of_the_true_leader_is_the_isr_of_the_controller(s: State) -> Bool:
+    """The leader and the controller agree on the ISR while they agree on the leader."""
+    return every(
+        Broker,
+        lambda b: implies(is_true_leader(s, b), s.replica[b].isr == s.quorum.isr),
+    )
+
+
+@machine.always("REPL-01", broken_by="leader_advances_high_watermark.leader_has_the_record")
+def high_watermark_is_within_the_log(s: State) -> Bool:
+    """A high watermark never passes the end of its own log."""
+    return every(Broker, lambda b: s.replica[b].high_watermark <= s.replica[b].log.length)
+
+
+@machine.always("ELEC-03", broken_by="replica_becomes_leader.was_issued")
+def replicas_follow_notices_that_were_issued(s: State) -> Bool:
+    """A replica's epoch was given out, and its leader is the leader of that epoch."""
+    return every(
+        Broker,
+        lambda b: implies(
+            s.replica[b].leader_epoch.is_some,
+            (s.replica[b].leader_epoch.value < s.next_epoch)
+            & (s.replica[b].leader == s.notice[s.replica[b].leader_epoch.value].leader),
+        ),
+    )
+
+
+@machine.sometimes("REPL-01")
+def a_record_is_committed_in_a_later_epoch(s: State) -> Bool:
+    """Some leader of a later epoch than the first has committed a record of its own."""
+    return exists(
+        Broker,
+        lambda b: (
+            presumes_leadership(s, b)
+            & (s.replica[b].high_watermark > 0)
+            & (s.replica[b].log[s.replica[b].high_watermark - 1].epoch > 0)
+        ),
+    )
+
+
+@machine.sometimes("REPL-12")
+def two_logs_differ_at_one_offset(s: State) -> Bool:
+    """Two replicas hold different records at the start of their logs: truncation has something to do."""
+    return exists(
+        Broker,
+        lambda a: exists(
+            Broker,
+            lambda b: (
+                ~s.replica[a].log.is_empty
+                & ~s.replica[b].log.is_empty
+                & (s.replica[a].log[0] != s.replica[b].log[0])
+            ),
+        ),
+    )
+
+
+@machine.sometimes("ELEC-03")
+def two_brokers_presume_leadership(s: State) -> Bool:
+    """A leader that was replaced does not know it yet."""
+    return exists(
+        Broker,
+        lambda a: exists(
+            Broker,
+            lambda b: (a != b) & presumes_leadership(s, a) & presumes_leadership(s, b),
+        ),
+    )
+
+
+machine.scope(
+    "default",
+    why="three replicas, because a bug of two fast elections needs a third broker; two records and two later epochs",
+    states=737_794,
+    brokers=3,
+    log_size=2,
+    max_records=2,
+    max_leader_epoch=2,
+)
+machine.scope(
+    "two-brokers",
+    why="two replicas with longer logs and one more epoch: what three brokers cannot afford",
+    states=120_879,
+    brokers=2,
+    log_size=3,
+    max_records=3,
+    max_leader_epoch=3,
+)
+machine.scope(
+    "tiny",
+    why="small enough for slow readers: every state in a second",
+    brokers=2,
+    log_size=2,
+    max_records=2,
+    max_leader_epoch=1,
+)

@@ -1,0 +1,350 @@
+"""From the typed tree of a machine to numbers and slots, for one scope.
+
+Quantifiers become conjunctions and disjunctions over the values of their type; records, maps and sequences disappear:
+what is asked for is always one scalar part of a value, named by its path. Action parameters are either bound to
+each of their values (for readers that list steps) or left as variables (for a solver).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from model.engines import scalars
+from model.engines.layout import LENGTH, Layout, Path
+from model.engines.scalars import Scalar
+from model.lang.machine import Action, Machine, Scope
+from model.lang.nodes import Node
+from model.lang.terms import Bool, Option, Range, Set, Sort, Term
+
+Environment = dict[Any, Scalar]
+
+
+@dataclass(frozen=True)
+class Step:
+    """An action with its arguments: it happens where all guards hold, and changes these slots."""
+
+    action: Action
+    arguments: dict[str, Scalar]
+    guards: dict[str, Scalar]
+    updates: dict[int, Scalar]
+
+
+class Lowering:
+    """Reads the nodes of one machine at one scope."""
+
+    def __init__(self, machine: Machine[Any], scope: Scope) -> None:
+        self.machine = machine
+        self.layout = Layout(machine.state, scope.bounds)
+        self.sizes = self.layout.sizes
+        self._memory: dict[tuple[Any, ...], Scalar] = {}
+        self._free: dict[int, tuple[Any, ...]] = {}
+
+    def initial(self) -> int:
+        """The first state, packed."""
+        assert self.machine.start is not None
+        numbers = []
+        for slot in self.layout.slots:
+            value = self._leaf(self.machine.start, slot.path)
+            assert value.constant is not None, slot
+            numbers.append(value.constant)
+        return self.layout.pack(numbers)
+
+    def truth(self, node: Node, environment: Environment | None = None) -> Scalar:
+        """A truth value of the language as a truth value of slots."""
+        return self._scalar(node, (), environment or {})
+
+    def steps(self) -> Iterator[Step]:
+        """Every action with each choice of arguments, without those whose guards can never hold."""
+        for action in self.machine.actions.values():
+            domains = [self.sizes.values(of) for of in action.parameters.values()]
+            for values in itertools.product(*domains):
+                arguments = dict(
+                    zip(action.parameters, (scalars.number(v) for v in values), strict=True)
+                )
+                step = self._step(action, arguments)
+                if scalars.FALSE not in step.guards.values():
+                    yield step
+
+    def open_steps(self) -> Iterator[Step]:
+        """Every action once, with variables for its arguments."""
+        for action in self.machine.actions.values():
+            yield self._step(
+                action,
+                {
+                    name: scalars.variable(f"{action.name}.{name}", *self.sizes.limits(of))
+                    for name, of in action.parameters.items()
+                },
+            )
+
+    def _step(self, action: Action, arguments: dict[str, Scalar]) -> Step:
+        environment: Environment = dict(arguments)
+        guards = {name: self.truth(guard, environment) for name, guard in action.guards.items()}
+        updates = {}
+        if scalars.FALSE not in guards.values():
+            for index, slot in enumerate(self.layout.slots):
+                value = self._leaf(action.after, slot.path, environment)
+                if value is not scalars.slot(index, slot.low, slot.high):
+                    updates[index] = value
+        return Step(action, arguments, guards, updates)
+
+    def _leaf(self, node: Node, path: Path, environment: Environment | None = None) -> Scalar:
+        value = self._scalar(node, path, environment or {})
+        return scalars.as_number(value) if value.is_truth else value
+
+    def _scalar(self, node: Node, path: Path, environment: Environment) -> Scalar:
+        names = self._free_names(node)
+        key = (id(node), path, *(id(environment[name]) for name in names))
+        found = self._memory.get(key)
+        if found is None:
+            rule: Callable[[Node, Path, Environment], Scalar] = getattr(
+                self, f"_{node.operation}", self._logic
+            )
+            found = self._memory[key] = rule(node, path, environment)
+        return found
+
+    def _free_names(self, node: Node) -> tuple[Any, ...]:
+        """The parameters and quantified variables that the value of a node depends on."""
+        found = self._free.get(id(node))
+        if found is None:
+            if node.operation == "parameter":
+                names = {node.data}
+            elif node.operation == "bound_variable":
+                names = {(node.type, node.data)}
+            else:
+                names = {n for argument in node.arguments for n in self._free_names(argument)}
+                if node.operation in ("every", "exists", "largest", "smallest"):
+                    names.discard(node.data)
+            found = self._free[id(node)] = tuple(sorted(names, key=repr))
+        return found
+
+    # Leaves.
+
+    def _state(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        index = self.layout.index[path]
+        slot = self.layout.slots[index]
+        value = scalars.slot(index, slot.low, slot.high)
+        return scalars.truth(value) if issubclass(slot.type, Bool) else value
+
+    def _parameter(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        value = environment[node.data]
+        return scalars.truth(value) if issubclass(node.type, Bool) else value
+
+    def _bound_variable(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        return environment[node.type, node.data]
+
+    def _constant(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        if issubclass(node.type, Bool):
+            return scalars.truth_of(bool(node.data))
+        return scalars.number(node.data)
+
+    def _bound(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        name, added = node.data
+        return scalars.number(self.sizes.bounds[name] + added)
+
+    def _default(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        return self._default_at(node.type, path)
+
+    def _default_at(self, of: type[Term], path: Path) -> Scalar:
+        for leaf, leaf_type, low, _ in self.sizes.leaves(of):
+            if leaf == path:
+                return scalars.FALSE if issubclass(leaf_type, Bool) else scalars.number(low)
+        raise AssertionError((of, path))
+
+    def _everything(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        return scalars.number(self.sizes.limits(node.type)[1])
+
+    # Logic and arithmetic: all arguments are scalars.
+
+    def _logic(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        parts = [self._scalar(argument, (), environment) for argument in node.arguments]
+        rules: dict[str, Callable[..., Scalar]] = {
+            "not": scalars.negate,
+            "and": scalars.conjunction,
+            "or": scalars.disjunction,
+            "less": scalars.less,
+            "at_most": lambda a, b: scalars.negate(scalars.less(b, a)),
+            "add": scalars.add,
+            "subtract": scalars.subtract,
+            "size": scalars.count,
+        }
+        return rules[node.operation](*parts)
+
+    def _equal(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        one, two = node.arguments
+        paths = [()] if _is_scalar(one.type) else [leaf[0] for leaf in self.sizes.leaves(one.type)]
+        return scalars.conjunction(
+            *(
+                scalars.equal(
+                    self._scalar(one, part, environment), self._scalar(two, part, environment)
+                )
+                for part in paths
+            )
+        )
+
+    def _if_else(self, node: Node, path: Path, environment: Environment) -> Scalar:
+        condition, then, otherwise = node.arguments
+        return scalars.if_else(
+            self._scalar(condition, (), environment),
+            self._scalar(then, path, environment),
+            self._scalar(otherwise, path, environment),
+        )
+
+    # Options and sets.
+
+    def _index(self, node: Node, environment: Environment) -> Scalar:
+        """The position of a scalar among the values of its type."""
+        value = self._scalar(node, (), environment)
+        if value.is_truth:
+            return scalars.as_number(value)
+        return scalars.subtract(value, scalars.number(self.sizes.limits(node.type)[0]))
+
+    def _some(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        return scalars.add(self._index(node.arguments[0], environment), scalars.number(1))
+
+    def _is_some(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        return scalars.truth(self._scalar(node.arguments[0], (), environment))
+
+    def _unwrap(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        low, high = self.sizes.limits(node.type)
+        code = self._scalar(node.arguments[0], (), environment)
+        # 0 (none) and 1 (the lowest value) both give the lowest value.
+        index = scalars.select(
+            code, [scalars.number(max(n - 1, 0)) for n in range(high - low + 2)], scalars.number(0)
+        )
+        if code.low > 0:
+            index = scalars.subtract(code, scalars.number(1))
+        value = scalars.add(index, scalars.number(low))
+        return scalars.truth(value) if issubclass(node.type, Bool) else value
+
+    def _set_of(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        assert issubclass(node.type, Set)
+        width = self.sizes.cardinality(node.type.item)
+        mask = scalars.number(0)
+        for element in node.arguments:
+            mask = scalars.combine(
+                "union", mask, scalars.bit(self._index(element, environment), width)
+            )
+        return mask
+
+    def _member(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        element, members = node.arguments
+        return scalars.member(
+            self._index(element, environment), self._scalar(members, (), environment)
+        )
+
+    def _combined(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        one, two = (self._scalar(argument, (), environment) for argument in node.arguments)
+        return scalars.combine(node.operation, one, two)
+
+    _union = _intersection = _difference = _combined
+
+    # Records, maps, sequences.
+
+    def _record(self, node: Node, path: Path, environment: Environment) -> Scalar:
+        position = list(node.type.fields()).index(str(path[0]))
+        return self._scalar(node.arguments[position], path[1:], environment)
+
+    def _field(self, node: Node, path: Path, environment: Environment) -> Scalar:
+        return self._scalar(node.arguments[0], (node.data, *path), environment)
+
+    def _with_field(self, node: Node, path: Path, environment: Environment) -> Scalar:
+        before, value = node.arguments
+        if path[0] == node.data:
+            return self._scalar(value, path[1:], environment)
+        return self._scalar(before, path, environment)
+
+    def _get(self, node: Node, path: Path, environment: Environment) -> Scalar:
+        container, key = node.arguments
+        index = self._index(key, environment)
+        if index.constant is not None:
+            return self._scalar(container, (index.constant, *path), environment)
+        choices = [
+            self._scalar(container, (i, *path), environment)
+            for i in range(self.sizes.cardinality(key.type))
+        ]
+        return scalars.select(index, choices, choices[0])
+
+    def _store(self, node: Node, path: Path, environment: Environment) -> Scalar:
+        before, key, value = node.arguments
+        here = scalars.equal(self._index(key, environment), scalars.number(int(path[0])))
+        return scalars.if_else(
+            here,
+            self._scalar(value, path[1:], environment)
+            if here is not scalars.FALSE
+            else scalars.FALSE,
+            self._scalar(before, path, environment),
+        )
+
+    def _length(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        return self._scalar(node.arguments[0], (LENGTH,), environment)
+
+    def _capacity(self, of: type[Any]) -> int:
+        return self.sizes.number(of.capacity)
+
+    def _at(self, node: Node, path: Path, environment: Environment) -> Scalar:
+        sequence, index_node = node.arguments
+        index = self._scalar(index_node, (), environment)
+        choices = [
+            self._scalar(sequence, (i, *path), environment)
+            for i in range(self._capacity(sequence.type))
+        ]
+        return scalars.select(index, choices, self._default_at(node.type, path))
+
+    def _appended(self, node: Node, path: Path, environment: Environment) -> Scalar:
+        sequence, element = node.arguments
+        length = self._scalar(sequence, (LENGTH,), environment)
+        if path == (LENGTH,):
+            return scalars.add(length, scalars.number(1))
+        return scalars.if_else(
+            scalars.equal(length, scalars.number(int(path[0]))),
+            self._scalar(element, path[1:], environment),
+            self._scalar(sequence, path, environment),
+        )
+
+    def _truncated(self, node: Node, path: Path, environment: Environment) -> Scalar:
+        sequence, keep_node = node.arguments
+        keep = self._scalar(keep_node, (), environment)
+        before = self._scalar(sequence, path, environment)
+        if path == (LENGTH,):
+            return scalars.if_else(scalars.less(keep, before), keep, before)
+        kept = scalars.less(scalars.number(int(path[0])), keep)
+        return scalars.if_else(kept, before, self._default_at(sequence.type, path))
+
+    # Quantifiers.
+
+    def _bodies(self, node: Node, environment: Environment) -> Iterator[tuple[int, Scalar]]:
+        domain, _ = node.data
+        for value in self.sizes.values(domain):
+            bound = scalars.number(value)
+            if issubclass(domain, Bool):
+                bound = scalars.truth_of(bool(value))
+            inner = {**environment, node.data: bound}
+            yield value, self._scalar(node.arguments[0], (), inner)
+
+    def _every(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        return scalars.conjunction(*(body for _, body in self._bodies(node, environment)))
+
+    def _exists(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        return scalars.disjunction(*(body for _, body in self._bodies(node, environment)))
+
+    def _largest(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        return self._extreme(node, environment, list(self._bodies(node, environment)))
+
+    def _smallest(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        return self._extreme(node, environment, list(self._bodies(node, environment))[::-1])
+
+    def _extreme(
+        self, node: Node, environment: Environment, bodies: list[tuple[int, Scalar]]
+    ) -> Scalar:
+        """The last value in the list whose body holds."""
+        found = self._scalar(node.arguments[1], (), environment)
+        for value, body in bodies:
+            found = scalars.if_else(body, scalars.number(value), found)
+        return found
+
+
+def _is_scalar(of: type[Term]) -> bool:
+    return issubclass(of, Bool | Sort | Range | Option | Set)

@@ -1,0 +1,104 @@
+"""What an action or a property can say beside the operators of the types: logic, choice, quantifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from model.lang.nodes import Node, node
+from model.lang.places import ModelError, current_trace
+from model.lang.terms import Bool, Option, Range, Set, Term
+
+T = TypeVar("T", bound=Term)
+N = TypeVar("N", bound=Range)
+
+
+def implies(condition: Bool, claim: Bool) -> Bool:
+    """`claim` wherever `condition` holds."""
+    return ~condition | claim
+
+
+def if_else(condition: Bool, then: T, otherwise: T) -> T:
+    """One of two values of a type."""
+    of = type(then)
+    parts = Bool.literal(condition), then.node, of.literal(otherwise)
+    return of.of_node(node("if_else", of, *parts))
+
+
+def least_of(one: N, other: Range) -> N:
+    """The smaller of two numbers."""
+    return if_else(one <= other, one, type(one).of_node(other.node))
+
+
+def some(value: T) -> Option[T]:
+    """The option that holds this value."""
+    of = cast("type[Option[T]]", Option[type(value)])  # type: ignore[misc]
+    return of.of_node(node("some", of, value.node))
+
+
+def none(of: type[T]) -> Option[T]:
+    """The option of this type that holds nothing."""
+    option = cast("type[Option[T]]", Option[of])  # type: ignore[valid-type]
+    return option.of_node(node("default", option))
+
+
+def set_of(*elements: T) -> Set[T]:
+    """The set of these elements, at least one; `no_element(Broker)` is the empty one."""
+    if not elements:
+        raise ModelError("set_of() needs an element: write no_element(TYPE) for the empty set")
+    of = cast("type[Set[T]]", Set[type(elements[0])])  # type: ignore[misc]
+    return of.of_node(node("set_of", of, *(element.node for element in elements)))
+
+
+def no_element(of: type[T]) -> Set[T]:
+    """The empty set."""
+    empty = cast("type[Set[T]]", Set[of])  # type: ignore[valid-type]
+    return empty.of_node(node("default", empty))
+
+
+def everything(of: type[T]) -> Set[T]:
+    """The set of all values of a type."""
+    full = cast("type[Set[T]]", Set[of])  # type: ignore[valid-type]
+    return full.of_node(node("everything", full))
+
+
+def every(domain: type[T] | Set[T], claim: Callable[[T], Bool]) -> Bool:
+    """The claim holds for all values of a type, or for all elements of a set."""
+    if isinstance(domain, Set):
+        return every(_item(domain), lambda x: implies(domain.has(x), claim(x)))
+    return Bool.of_node(_quantified("every", Bool, domain, claim))
+
+
+def exists(domain: type[T] | Set[T], claim: Callable[[T], Bool]) -> Bool:
+    """The claim holds for some value of a type, or for some element of a set."""
+    if isinstance(domain, Set):
+        return exists(_item(domain), lambda x: domain.has(x) & claim(x))
+    return Bool.of_node(_quantified("exists", Bool, domain, claim))
+
+
+def largest(domain: type[N], claim: Callable[[N], Bool], otherwise: N) -> N:
+    """The greatest value for which the claim holds, or `otherwise` where there is none."""
+    return domain.of_node(_quantified("largest", domain, domain, claim, otherwise.node))
+
+
+def smallest(domain: type[N], claim: Callable[[N], Bool], otherwise: N) -> N:
+    """The least value for which the claim holds, or `otherwise` where there is none."""
+    return domain.of_node(_quantified("smallest", domain, domain, claim, otherwise.node))
+
+
+def _item(domain: Set[T]) -> type[T]:
+    return cast("type[T]", domain.item)
+
+
+def _quantified(
+    operation: str, of: type[Term], domain: type[T], claim: Callable[[T], Bool], *rest: Node
+) -> Node:
+    trace = current_trace(operation)
+    depth = trace.quantifiers_open
+    variable = domain.of_node(node("bound_variable", domain, data=depth))
+    trace.quantifiers_open += 1
+    try:
+        body = Bool.literal(claim(variable))
+    finally:
+        trace.quantifiers_open -= 1
+    return node(operation, of, body, *rest, data=(domain, depth))

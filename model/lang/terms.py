@@ -1,0 +1,442 @@
+"""The types of the language. A type is a class and a term is an instance of it that holds a node.
+
+So a model is checked by any Python type checker, and reads like one: `me.high_watermark += 1`. A term has no
+truth value and no hash, because its value is not known while the machine is read. Every operation is total:
+the value of an absent option and an element past the end of a sequence are the lowest value of their type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, dataclass_transform
+
+from model.lang.nodes import Node, node
+from model.lang.places import ModelError, Place
+
+T = TypeVar("T", bound="Term")
+K = TypeVar("K", bound="Term")
+
+
+class Bound:
+    """A size that the scope gives, such as `Bound("log_size")`; `+` and `-` an int make another."""
+
+    def __init__(self, name: str, added: int = 0) -> None:
+        self.name, self.added = name, added
+
+    def __add__(self, other: int) -> Bound:
+        return Bound(self.name, self.added + other)
+
+    def __sub__(self, other: int) -> Bound:
+        return Bound(self.name, self.added - other)
+
+    def __repr__(self) -> str:
+        return self.name + (f"{self.added:+}" if self.added else "")
+
+    def at(self, bounds: dict[str, int]) -> int:
+        """The number of this bound in a scope."""
+        if self.name not in bounds:
+            raise ModelError(f"the scope does not say how large {self.name!r} is")
+        return bounds[self.name] + self.added
+
+
+class Term:
+    """A value that is not known while the machine is read."""
+
+    __slots__ = ("_place", "_value")
+    _value: Node | None
+    _place: Place | None
+
+    @classmethod
+    def of_node(cls, value: Node) -> Self:
+        """The term that stands for a node (for readers of the language, not for models)."""
+        term = object.__new__(cls)
+        object.__setattr__(term, "_value", value)
+        object.__setattr__(term, "_place", None)
+        return term
+
+    @classmethod
+    def at_place(cls, place: Place) -> Self:
+        """The term that stands for a part of the state: a reference, if it is a container."""
+        if issubclass(cls, Container):
+            term = object.__new__(cls)
+            object.__setattr__(term, "_value", None)
+            object.__setattr__(term, "_place", place)
+            return term
+        return cls.of_node(place.read())
+
+    @property
+    def node(self) -> Node:
+        """The node of this term, as of now."""
+        if self._place is not None:
+            return self._place.read()
+        assert self._value is not None
+        return self._value
+
+    @classmethod
+    def fields(cls) -> dict[str, type[Term]]:
+        """The types of the fields of a record, in order."""
+        raise ModelError(f"{cls.__name__} is not a record and has no fields")
+
+    @classmethod
+    def literal(cls, value: object) -> Node:
+        """The node of a Python value of this type; an error says what was expected."""
+        if isinstance(value, Term):
+            if type(value) is not cls and not _interchangeable(type(value), cls):
+                raise ModelError(f"expected {cls.__name__}, got a term of {type(value).__name__}")
+            return value.node
+        raise ModelError(f"expected {cls.__name__}, got {value!r}")
+
+    def __bool__(self) -> bool:
+        raise ModelError(
+            "a term has no truth value while the machine is read: write `a & b`, `a | b`, `~a`, "
+            "`implies(a, b)` or `if_else(a, b, c)` instead of and, or, not, if"
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> Bool:  # type: ignore[override]
+        return Bool.of_node(node("equal", Bool, self.node, type(self).literal(other)))
+
+    def __ne__(self, other: object) -> Bool:  # type: ignore[override]
+        return ~(self == other)
+
+
+def _interchangeable(one: type[Term], other: type[Term]) -> bool:
+    """Numbers of all ranges may be compared and assigned; what does not fit is an error of the scope."""
+    return issubclass(one, Range) and issubclass(other, Range)
+
+
+class Container(Term):
+    """A type whose terms are references while an action runs."""
+
+    __slots__ = ()
+
+    def _become(self, value: Node) -> None:
+        if self._place is None:
+            raise ModelError(f"this {type(self).__name__} is a value, not a part of the state")
+        self._place.write(value)
+
+    def _part(self, of: type[T], step: str | Node) -> T:
+        if self._place is not None:
+            return of.at_place(self._place.into(step, of))
+        if isinstance(step, str):
+            return of.of_node(node("field", of, self.node, data=step))
+        return of.of_node(node("get", of, self.node, step))
+
+
+class Bool(Term):
+    """True or false; `&`, `|`, `~` as for sets. `Bool(True)` is a literal."""
+
+    __slots__ = ()
+
+    def __init__(self, value: bool) -> None:
+        self._value, self._place = Bool.literal(value), None
+
+    @classmethod
+    def literal(cls, value: object) -> Node:
+        return (
+            node("constant", Bool, data=int(value))
+            if isinstance(value, bool)
+            else super().literal(value)
+        )
+
+    def __and__(self, other: Bool) -> Bool:
+        return Bool.of_node(node("and", Bool, self.node, Bool.literal(other)))
+
+    def __or__(self, other: Bool) -> Bool:
+        return Bool.of_node(node("or", Bool, self.node, Bool.literal(other)))
+
+    def __invert__(self) -> Bool:
+        return Bool.of_node(node("not", Bool, self.node))
+
+
+class Sort(Term):
+    """Interchangeable identities: they can be told apart and nothing else.
+
+    A subclass says how many: `class Broker(Sort): size = Bound("brokers")`.
+    """
+
+    __slots__ = ()
+    size: ClassVar[int | Bound]
+
+
+class Range(Term):
+    """Whole numbers from `low` to `high`, both included; `Offset(0)` is a literal.
+
+    Arithmetic is exact; a result that does not fit when it is assigned is reported as too small a scope.
+    """
+
+    __slots__ = ()
+    low: ClassVar[int | Bound]
+    high: ClassVar[int | Bound]
+
+    def __init__(self, value: int | Bound) -> None:
+        self._value, self._place = type(self).literal(value), None
+
+    @classmethod
+    def literal(cls, value: object) -> Node:
+        if isinstance(value, bool):
+            raise ModelError(f"expected a number for {cls.__name__}, got {value}")
+        if isinstance(value, int):
+            return node("constant", cls, data=value)
+        if isinstance(value, Bound):
+            return node("bound", cls, data=(value.name, value.added))
+        return super().literal(value)
+
+    @classmethod
+    def of(cls, number: Range) -> Self:
+        """The same number as a term of this range."""
+        return cls.of_node(number.node)
+
+    def _number(self, operation: str, other: object) -> Self:
+        cls = type(self)
+        return cls.of_node(node(operation, cls, self.node, cls.literal(other)))
+
+    def _compare(self, operation: str, other: object, swap: bool = False) -> Bool:
+        one, two = self.node, type(self).literal(other)
+        return Bool.of_node(node(operation, Bool, *((two, one) if swap else (one, two))))
+
+    def __add__(self, other: int | Bound | Range) -> Self:
+        return self._number("add", other)
+
+    def __sub__(self, other: int | Bound | Range) -> Self:
+        return self._number("subtract", other)
+
+    def __lt__(self, other: int | Bound | Range) -> Bool:
+        return self._compare("less", other)
+
+    def __le__(self, other: int | Bound | Range) -> Bool:
+        return self._compare("at_most", other)
+
+    def __gt__(self, other: int | Bound | Range) -> Bool:
+        return self._compare("less", other, swap=True)
+
+    def __ge__(self, other: int | Bound | Range) -> Bool:
+        return self._compare("at_most", other, swap=True)
+
+
+_parametrized: dict[tuple[type, Any], type] = {}
+
+
+def _with_items(cls: type, items: Any) -> type:
+    """`Option[Broker]` as a class of its own, made once."""
+    made = _parametrized.get((cls, items))
+    if made is None:
+        parts = items if isinstance(items, tuple) else (items,)
+        names = ", ".join(getattr(part, "__name__", repr(part)) for part in parts)
+        attributes = {"__slots__": (), **cls._attributes(parts)}  # type: ignore[attr-defined]
+        made = _parametrized[cls, items] = type(f"{cls.__name__}[{names}]", (cls,), attributes)
+    return made
+
+
+def _require_scalar(of: object, role: str) -> None:
+    if not (isinstance(of, type) and issubclass(of, Bool | Sort | Range)):
+        name = getattr(of, "__name__", repr(of))
+        raise ModelError(f"{role} must be a Sort, a Range or Bool, not {name}")
+
+
+class Option(Term, Generic[T]):
+    """A scalar or nothing: `none(Broker)` and `some(leader)`; compare with `==`."""
+
+    __slots__ = ()
+    item: ClassVar[type[Term]]
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, item: type[Term]) -> type:
+            return _with_items(cls, item)
+
+    @classmethod
+    def _attributes(cls, parts: tuple[type[Term], ...]) -> dict[str, Any]:
+        _require_scalar(parts[0], "the value of an Option")
+        return {"item": parts[0]}
+
+    @property
+    def is_some(self) -> Bool:
+        """Is a value present."""
+        return Bool.of_node(node("is_some", Bool, self.node))
+
+    @property
+    def is_none(self) -> Bool:
+        """Is no value present."""
+        return ~self.is_some
+
+    @property
+    def value(self) -> T:
+        """The value; the lowest one of the type where none is present."""
+        return self.item.of_node(node("unwrap", self.item, self.node))  # type: ignore[return-value]
+
+
+class Set(Container, Generic[T]):
+    """A set of scalars; `|`, `&`, `-` and `<=` as in Python, `leader.in_(isr)` is `isr.has(leader)`."""
+
+    __slots__ = ()
+    item: ClassVar[type[Term]]
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, item: type[Term]) -> type:
+            return _with_items(cls, item)
+
+    @classmethod
+    def _attributes(cls, parts: tuple[type[Term], ...]) -> dict[str, Any]:
+        _require_scalar(parts[0], "the element of a Set")
+        return {"item": parts[0]}
+
+    def has(self, element: T) -> Bool:
+        """Is this an element."""
+        return Bool.of_node(node("member", Bool, self.item.literal(element), self.node))
+
+    @property
+    def size(self) -> Count:
+        """How many elements there are."""
+        return Count.of_node(node("size", Count, self.node))
+
+    def _combined(self, operation: str, other: Set[T]) -> Set[T]:
+        cls = type(self)
+        return cls.of_node(node(operation, cls, self.node, cls.literal(other)))
+
+    def __or__(self, other: Set[T]) -> Set[T]:
+        return self._combined("union", other)
+
+    def __and__(self, other: Set[T]) -> Set[T]:
+        return self._combined("intersection", other)
+
+    def __sub__(self, other: Set[T]) -> Set[T]:
+        return self._combined("difference", other)
+
+    def __le__(self, other: Set[T]) -> Bool:
+        return (self - other) == type(self).of_node(node("default", type(self)))
+
+
+class Seq(Container, Generic[T]):
+    """A sequence of at most `capacity` elements: `class Log(Seq[Entry]): capacity = Bound("log_size")`."""
+
+    __slots__ = ()
+    item: ClassVar[type[Term]]
+    capacity: ClassVar[int | Bound]
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, item: type[Term]) -> type:
+            return _with_items(cls, item)
+
+    @classmethod
+    def _attributes(cls, parts: tuple[type[Term], ...]) -> dict[str, Any]:
+        return {"item": parts[0]}
+
+    @property
+    def length(self) -> Count:
+        """How many elements there are."""
+        return Count.of_node(node("length", Count, self.node))
+
+    @property
+    def is_empty(self) -> Bool:
+        """Has it no element."""
+        return self.length == 0
+
+    @property
+    def last(self) -> T:
+        """The element at the end."""
+        return self[self.length - 1]
+
+    def __getitem__(self, index: Range | int) -> T:
+        at = Count.literal(index)
+        return self.item.of_node(node("at", self.item, self.node, at))  # type: ignore[return-value]
+
+    def append(self, element: T) -> None:
+        """Put an element at the end; full is an error of the scope, so guard against it or give room."""
+        self._become(node("appended", type(self), self.node, self.item.literal(element)))
+
+    def truncate(self, length: Range) -> None:
+        """Keep the first `length` elements; longer than it is changes nothing."""
+        self._become(node("truncated", type(self), self.node, Count.literal(length)))
+
+
+class Map(Container, Generic[K, T]):
+    """A value for every key of a Sort or Range: `s.replica[broker]`."""
+
+    __slots__ = ()
+    key: ClassVar[type[Term]]
+    item: ClassVar[type[Term]]
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, items: tuple[type[Term], type[Term]]) -> type:
+            return _with_items(cls, items)
+
+    @classmethod
+    def _attributes(cls, parts: tuple[type[Term], ...]) -> dict[str, Any]:
+        if len(parts) != 2:
+            raise ModelError("a Map needs a key and a value: Map[Broker, Replica]")
+        _require_scalar(parts[0], "the key of a Map")
+        return {"key": parts[0], "item": parts[1]}
+
+    def __getitem__(self, key: K) -> T:
+        return self._part(self.item, self.key.literal(key))  # type: ignore[return-value]
+
+    def __setitem__(self, key: K, value: T) -> None:
+        if self._place is None:
+            raise ModelError(f"this {type(self).__name__} is a value, not a part of the state")
+        self._place.into(self.key.literal(key), self.item).write(self.item.literal(value))
+
+
+@dataclass_transform(kw_only_default=True)
+class Record(Container):
+    """Named fields, as annotations of a subclass; `Entry(record_id=..., epoch=...)` makes one."""
+
+    __slots__ = ()
+    _fields: ClassVar[dict[str, type[Term]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        for name, of in cls.__dict__.get("__annotations__", {}).items():
+            if not (isinstance(of, type) and issubclass(of, Term)):
+                raise ModelError(f"{cls.__name__}.{name}: {of!r} is not a type of the language")
+        cls._fields = dict(cls.__dict__.get("__annotations__", {}))
+        if not cls._fields:
+            raise ModelError(f"the record {cls.__name__} has no fields")
+
+    def __init__(self, **fields: Any) -> None:
+        cls = type(self)
+        if fields.keys() != cls._fields.keys():
+            odd = ", ".join(sorted(fields.keys() ^ cls._fields.keys()))
+            raise ModelError(f"{cls.__name__} needs exactly its fields; missing or unknown: {odd}")
+        parts = [of.literal(fields[name]) for name, of in cls._fields.items()]
+        object.__setattr__(self, "_value", node("record", cls, *parts))
+        object.__setattr__(self, "_place", None)
+
+    @classmethod
+    def fields(cls) -> dict[str, type[Term]]:
+        """The types of the fields, in order."""
+        return cls._fields
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Term:
+            fields = type(self).fields()
+            if name not in fields:
+                raise ModelError(
+                    f"{type(self).__name__} has no field {name!r}, only {', '.join(fields)}"
+                )
+            return self._part(fields[name], name)
+
+        def __setattr__(self, name: str, value: object) -> None:
+            fields = type(self).fields()
+            if name not in fields:
+                raise ModelError(
+                    f"{type(self).__name__} has no field {name!r}, only {', '.join(fields)}"
+                )
+            if self._place is None:
+                raise ModelError(f"this {type(self).__name__} is a value, not a part of the state")
+            self._place.into(name, fields[name]).write(fields[name].literal(value))
+
+
+class Count(Range):
+    """How many of something: the number type of lengths and sizes, as wide as it must be."""
+
+    __slots__ = ()
+    low = 0
+    high = 1 << 31
+
+
+Claim = Callable[[Any], Bool]
