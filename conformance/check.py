@@ -91,12 +91,12 @@ class SelectionError(ValueError):
 
 @dataclass(frozen=True)
 class Api:
-    """An API that a check uses, with the versions that serve it, in the notation of Kafka's own tables.
+    """An API that a check uses, with the versions that serve it, in Kafka's notation.
 
     >>> Api.parse("Fetch 4-12")
     Api(name='Fetch', lowest=4, highest=12)
-    >>> Api.parse("Produce 9+").lowest, Api.parse("ListOffsets 0").highest, Api.parse("Fetch").lowest
-    (9, 0, 0)
+    >>> Api.parse("Produce 9+").lowest, Api.parse("ListOffsets 0").highest
+    (9, 0)
     """
 
     name: str
@@ -106,9 +106,13 @@ class Api:
     @staticmethod
     def parse(text: str) -> "Api":
         """Read `NAME`, `NAME 3`, `NAME 3+` or `NAME 3-8`; ValueError otherwise."""
-        match = re.fullmatch(r"(?P<name>[A-Z]\w+)( (?P<low>\d+)(?P<rest>\+|-(?P<high>\d+))?)?", text)
+        match = re.fullmatch(
+            r"(?P<name>[A-Z]\w+)( (?P<low>\d+)(?P<rest>\+|-(?P<high>\d+))?)?", text
+        )
         if not match:
-            raise ValueError(f"{text!r} is no API; write 'Fetch', 'Fetch 4', 'Fetch 4+' or 'Fetch 4-12'")
+            raise ValueError(
+                f"{text!r} is no API; write 'Fetch', 'Fetch 4', 'Fetch 4+' or 'Fetch 4-12'"
+            )
         if match["low"] is None:
             return Api(match["name"])
         low = int(match["low"])
@@ -147,7 +151,7 @@ class Check:
         return self.clause.partition("-")[0]
 
     def effective_level(self, clause: Clause | None) -> str:
-        """The level that decides between violation and deviation: the check's own, or its clause's."""
+        """The level that decides between violation and deviation: its own, or its clause's."""
         return self.level or (clause.level if clause else "MUST")
 
 
@@ -163,13 +167,13 @@ def check(
     """Make a check of a function.
 
     - `clause`: the id of the one clause that it checks.
-    - `apis`: every API whose absence makes the check not applicable, with versions where they matter
-      (`"Fetch 13+"`). Do not list what only the session uses to prepare (CreateTopics, Metadata).
+    - `apis`: every API whose absence makes the check not applicable, with versions where they
+      matter (`"Fetch 13+"`), but not what only the session uses to prepare (CreateTopics).
     - `needs`: any of `NEEDS`.
     - `settings`: broker settings under which the check must run; it then gets a broker of its own,
       and `config` is added to its needs.
-    - `alone`: it may crash the broker or change it for others; it runs by itself, after all others.
-    - `level`: only where it checks a weaker sentence of a stronger clause, say the SHOULD of a MUST.
+    - `alone`: it may crash the broker or change it for others; it runs by itself, after all.
+    - `level`: only where it checks a weaker sentence of a stronger clause (a SHOULD in a MUST).
     """
     if not re.fullmatch(r"[A-Z]{4}-\d{2}", clause):
         raise ValueError(f"{clause!r} is no clause id such as 'ACKS-02'")
@@ -181,7 +185,9 @@ def check(
 
     def make(body: Callable[["Session"], None]) -> Check:
         if not (body.__doc__ or "").strip():
-            raise ValueError(f"{body.__name__} needs a docstring: the one sentence that it demands")
+            raise ValueError(
+                f"{body.__name__} needs a docstring: the one sentence that it demands"
+            )
         return Check(
             clause=clause,
             name=body.__name__,

@@ -4,9 +4,9 @@ Requests may be sent ahead of their answers (`send` several, `receive` later), s
 group need no threads. Every message is a step of the transcript. Answers are read leniently: what
 is odd in them becomes a finding, and only what cannot be read at all raises.
 
-What a client cannot know it does not claim: no answer in time is `Inconclusive`, unless the caller
-says by `demanded` which sentence of the clause demands one. A connection that is closed or an
-answer that is unreadable is `Broken`. The client knows nothing of topics, groups or brokers' roles.
+What a client cannot know it does not claim: no answer in time is `Inconclusive`, unless the
+caller says by `demanded` which sentence of the clause demands one. A connection that is closed or
+an answer that is unreadable is `Broken`. The client knows nothing of topics, groups or leaders.
 """
 
 import socket
@@ -51,7 +51,7 @@ def violation(what: str, got: str, permitted: str, because: str) -> Violation:
 
 
 class Client:
-    """One connection. `versions` are those that both sides know; `deadline` is in monotonic seconds.
+    """One connection. `versions` are those that both sides know; `deadline` is monotonic seconds.
 
     Raises OSError if the address cannot be reached.
     """
@@ -72,6 +72,7 @@ class Client:
         self._deadline = deadline
         self._correlation_id = 0
         self._buffer = bytearray()
+        self.closed = False
         timeout = max(0.1, self._left(ANSWER_TIMEOUT_S))
         self._socket = socket.create_connection(address, timeout=timeout)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -81,7 +82,7 @@ class Client:
     # Requests and answers
 
     def version(self, api: str, at_most: int | None = None) -> int:
-        """The greatest version of an API that both sides know (and, if given, not above `at_most`)."""
+        """The greatest version of an API that both sides know (if given, not above `at_most`)."""
         known = self.versions.get(api, range(0))
         usable = [v for v in known if at_most is None or v <= at_most]
         if not usable:
@@ -90,7 +91,7 @@ class Client:
         return usable[-1]
 
     def encode(self, api: str, version: int | None = None, /, **fields: Any) -> bytes:
-        """A request with header and without size, under the next correlation id; nothing is sent."""
+        """A request with its header, without its size, under the next correlation id; not sent."""
         version = self.version(api) if version is None else version
         self._correlation_id += 1
         return encode_request(api, version, self._correlation_id, self.client_id, fields)
@@ -125,7 +126,8 @@ class Client:
             sentence = f"no response to {request} came within {timeout:g} s"
             self._note(f"  {sentence}")
             if demanded:
-                raise violation(f"the answer to {request}", sentence, "a response", demanded)
+                what = f"the answer to {request}"
+                raise violation(what, sentence, "a response", demanded) from None
             raise Inconclusive(sentence) from None
         self.pending.popleft()
         return self._decode(frame, request)
@@ -171,7 +173,7 @@ class Client:
         raise violation(what, got, f"nothing for {seconds:g} s", because)
 
     def expect_close(self, because: str, *, timeout: float = ANSWER_TIMEOUT_S) -> None:
-        """A Violation if the broker answers, or leaves the connection open for `timeout` seconds."""
+        """A Violation if the broker answers, or leaves the connection open for `timeout` s."""
         try:
             frame = self.receive_frame(timeout=timeout)
         except Closed:
@@ -218,6 +220,7 @@ class Client:
         return self._decode(frame, Pending(api, version, correlation_id))
 
     def close(self) -> None:
+        self.closed = True
         self._socket.close()
 
     # Inside
@@ -263,6 +266,7 @@ class Client:
             self._buffer += part
 
     def _closed(self, error: OSError | None) -> NoReturn:
+        self.closed = True
         how = "resets" if isinstance(error, ConnectionError) else "closes"
         self._note(f"← the broker {how} the connection")
         due = f" where the response to {self.pending[0]} was due" if self.pending else ""

@@ -15,7 +15,7 @@ from spec.wire.errors import ErrorCode
 
 @dataclass(frozen=True)
 class Condition:
-    """A set of permitted values too large to list: a sentence for people, a predicate for the suite."""
+    """Permitted values that are too many to list: a sentence for people, a predicate for us."""
 
     sentence: str
     holds: Callable[[Any], bool]
@@ -61,7 +61,9 @@ def permit(what: str, got: Any, permitted: Collection[Any] | Condition, because:
         if permitted and all(isinstance(value, ErrorCode) for value in permitted):
             got = show_error(got) if isinstance(got, int) else got
         allowed = " or ".join(sorted(describe(value) for value in permitted)) or "nothing"
-    raise Violation(Judgement(what, got if isinstance(got, str) else describe(got), allowed, because))
+    raise Violation(
+        Judgement(what, got if isinstance(got, str) else describe(got), allowed, because)
+    )
 
 
 def describe(value: Any) -> str:

@@ -1,9 +1,9 @@
 """Members of a classic consumer group, each on a connection of its own, without threads.
 
 `Member` keeps what the protocol makes a client remember (member id, generation) and fills in the
-requests; `form_group` and `synchronise` bring several into one generation. They are preparations: a
-check of JoinGroup or SyncGroup itself sends through `member.client`, or reads the answers of
-`send_join` and `receive_join` itself. No assignment logic: assignments are bytes of the check's.
+requests; `form_group` and `synchronise` bring several into one generation. They are preparations:
+a check of JoinGroup or SyncGroup sends through `member.client`, or judges what `receive_join` and
+`receive_sync` return. No assignment logic: assignments are bytes that the check chooses.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ GROUP_ANSWER_TIMEOUT_S = 15.0
 
 @dataclass
 class Member:
-    """A member (or member to be) of a group; `protocols` maps names to metadata, preferred first."""
+    """A member, or member to be, of a group; `protocols` maps names to metadata, best first."""
 
     session: Session
     group: str
@@ -116,8 +116,8 @@ def new_member(session: Session, group: str, instance_id: str | None = None) -> 
 def form_group(session: Session, members: Sequence[Member]) -> Member:
     """Bring new members into one generation, and say who leads it; no SyncGroup is sent.
 
-    They join one after the other. The earlier ones rejoin once a heartbeat tells them to, so that the
-    generation is complete without waiting for anybody's timeout.
+    They join one after the other. The earlier ones rejoin once a heartbeat tells them to, so that
+    the generation is complete without waiting for anybody's timeout.
     """
     with preparing(f"forming the group {members[0].group}"):
         for count, member in enumerate(members, start=1):

@@ -80,7 +80,7 @@ def produce(
     transactional_id: str | None = None,
     timeout_ms: int = REQUEST_TIMEOUT_MS,
 ) -> Fields:
-    """Produce to partitions of one topic: an encoded batch, or the values of the records of one."""
+    """Produce to partitions of one topic: an encoded batch, or the values of its records."""
     partitions = [{"index": index, "records": batch(value)} for index, value in data.items()]
     return {
         "transactional_id": transactional_id,
@@ -117,9 +117,7 @@ def fetch(
     }
 
 
-def list_offsets(
-    topic: Topic, timestamps: Mapping[int, int], isolation_level: int = 0
-) -> Fields:
+def list_offsets(topic: Topic, timestamps: Mapping[int, int], isolation_level: int = 0) -> Fields:
     partitions = [
         {"partition_index": index, "timestamp": timestamp, "max_num_offsets": 1}
         for index, timestamp in timestamps.items()

@@ -1,10 +1,10 @@
 """What a check holds in its hands: connections by role, unique names, preparations, judgement.
 
-Three kinds of methods. *Connections*: `broker`, `connect`, `leader`, `coordinator`; on a cluster the
-last two are other addresses than the first. *Preparations* (`create_topic`, `coordinator`,
-`restart`, ...): whatever goes wrong in them is inconclusive, since the check does not judge them.
-*Conveniences* (`produce`, `fetch`, `list_offset`): ordinary calls with the long nested fields
-filled in; what they meet counts for the check. `permit`, `inconclusive` and `not_applicable` judge.
+Four kinds of methods. *Connections*: `broker`, `connect`, `leader`, `coordinator`; on a cluster
+the last two are other addresses than the first. *Preparations* (`create_topic`, `coordinator`,
+`restart`): whatever goes wrong in them is inconclusive, since the check does not judge them.
+*Conveniences* (`produce`, `fetch`, `read`, `list_offset`): ordinary calls with the long nested
+fields filled in; what they meet counts for the check. `permit` and its like judge.
 
 A session remembers the topics and groups that it named and deletes them in the end. It never
 sleeps in a check's stead: `poll_until` waits for conditions, the client for bytes.
@@ -107,7 +107,7 @@ class Session:
         return self._client((nodes[0].host, nodes[0].port))
 
     def coordinator(self, key: str, kind: int = GROUP) -> Client:
-        """The default connection to the coordinator of a group (or TRANSACTION), when it has loaded."""
+        """The default connection to the coordinator of a group (or TRANSACTION), once loaded."""
         with preparing(f"finding the coordinator of {key}"):
             found = self.poll_until(
                 lambda: self._find_coordinator(key, kind), f"{key} has a coordinator"
@@ -173,10 +173,10 @@ class Session:
         version: int | None = None,
         transactional_id: str | None = None,
     ) -> Struct:
-        """Produce a batch (encoded, or given as the values of its records); its partition's answer."""
+        """Produce a batch (encoded, or as the values of its records); its partition's answer."""
         fields = requests.produce(topic, {partition: data}, acks, transactional_id)
         answer = self.leader(topic, partition).call("Produce", version, **fields)
-        return only_partition(answer.responses, "partition_responses")
+        return answer.responses[0].partition_responses[0]
 
     def fetch(
         self,
@@ -215,7 +215,9 @@ class Session:
         until = time.monotonic() + timeout
         result = Read(offset)
         while True:
-            answer = self.fetch(topic, result.next_offset, partition, isolation_level=isolation_level)
+            answer = self.fetch(
+                topic, result.next_offset, partition, isolation_level=isolation_level
+            )
             result.partition = answer
             if answer.error_code != ErrorCode.NONE:
                 return result
@@ -234,7 +236,7 @@ class Session:
         isolation_level: int = 0,
         version: int | None = None,
     ) -> Struct:
-        """ListOffsets for one partition (-2 earliest, -1 latest, or a time); its partition's answer."""
+        """ListOffsets of one partition (-2 earliest, -1 latest, or a time); its answer."""
         fields = requests.list_offsets(topic, {partition: timestamp}, isolation_level)
         answer = self.leader(topic, partition).call("ListOffsets", version, **fields)
         return answer.topics[0].partitions[0]
@@ -334,7 +336,9 @@ class Session:
         if any(p.error_code != ErrorCode.NONE or p.leader_id < 0 for p in answer.partitions):
             return None
         if len(answer.partitions) < partitions:
-            raise NotApplicable(f"the broker creates topics of {len(answer.partitions)} partitions only")
+            raise NotApplicable(
+                f"the broker creates topics of {len(answer.partitions)} partitions only"
+            )
         return Topic(name, answer.topic_id, len(answer.partitions))
 
     def _find_coordinator(self, key: str, kind: int) -> Struct | None:
@@ -343,7 +347,11 @@ class Session:
         answer = self.broker.call(
             "FindCoordinator", version, key=key, key_type=kind, coordinator_keys=[key]
         )
-        found = answer.coordinators[0] if version >= requests.FIRST_BATCHED_FIND_COORDINATOR else answer
+        found = (
+            answer.coordinators[0]
+            if version >= requests.FIRST_BATCHED_FIND_COORDINATOR
+            else answer
+        )
         if found.error_code == ErrorCode.NONE:
             return found
         if found.error_code not in LOADING:
@@ -355,7 +363,12 @@ class Session:
         if kind == GROUP:
             fields = {"group_id": key, "generation_id": 0, "member_id": "nobody"}
             return int(client.call("Heartbeat", **fields).error_code)
-        fields = {"transactional_id": key, "producer_id": 0, "producer_epoch": 0, "committed": False}
+        fields = {
+            "transactional_id": key,
+            "producer_id": 0,
+            "producer_epoch": 0,
+            "committed": False,
+        }
         return int(client.call("EndTxn", **fields).error_code)
 
 

@@ -5,7 +5,7 @@ summarised, long bytes become their length. It refuses to judge anything.
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -21,7 +21,7 @@ LONGEST_STEP = 600
 
 @dataclass(frozen=True)
 class Step:
-    """One line of a transcript; `connection` is a letter, or empty for what concerns no connection."""
+    """One line of a transcript; `connection` is a letter, or empty where none is concerned."""
 
     number: int
     connection: str
@@ -69,7 +69,7 @@ def show(fields: Mapping[str, Any] | Struct) -> str:
 
 
 def show_value(name: str, value: Any) -> str:
-    """One value of a message, in the words of its field where the name tells more than the type."""
+    """One value of a message, by its field where the name tells more than the type."""
     if name == "records" and isinstance(value, (bytes, bytearray, memoryview)):
         return show_records(value)
     if isinstance(value, Struct):
@@ -93,13 +93,18 @@ def show_value(name: str, value: Any) -> str:
 
 
 def default(name: str, value: Any) -> bool:
-    """Whether a field says nothing; error codes, offsets, partitions and generations always speak."""
-    if name.endswith(("error_code", "acks", "offset", "index", "partition", "epoch", "generation_id")):
+    """Whether a field says nothing; error codes, offsets, partitions and epochs always speak."""
+    if name.endswith(
+        ("error_code", "acks", "offset", "index", "partition", "epoch", "generation_id")
+    ):
         return False
     if isinstance(value, uuid.UUID):
         return value.int == 0
-    return value is None or value is False or value in ("", b"", [], {}) or (
-        isinstance(value, int) and value in (0, -1)
+    return (
+        value is None
+        or value is False
+        or value in ("", b"", [], {})
+        or (isinstance(value, int) and value in (0, -1))
     )
 
 
@@ -127,7 +132,6 @@ def show_records(data: bytes | bytearray | memoryview) -> str:
 def show_batch(batch: Any) -> str:
     parts = [f"{batch.count} records from offset {batch.base_offset}"]
     if batch.producer_id >= 0:
-        parts.append(
-            f"producer {batch.producer_id} epoch {batch.producer_epoch} sequence {batch.base_sequence}"
-        )
+        parts.append(f"producer {batch.producer_id} epoch {batch.producer_epoch}")
+        parts.append(f"sequence {batch.base_sequence}")
     return ", ".join(parts)

@@ -1,0 +1,79 @@
+"""Whether a broker answers, and what it says that it can do.
+
+The one place that joins what a broker advertises with what the suite knows. It judges nothing.
+"""
+
+import time
+from dataclasses import dataclass
+
+from conformance.check import Broken, Inconclusive
+from conformance.client import Address, Client, Closed, Versions
+from conformance.transcript import Transcript
+from conformance.wire import Struct
+from spec import wire
+
+OLDEST_METADATA_VERSION_THAT_TELLS_ALL = 1
+
+
+class Unreachable(Exception):  # noqa: N818
+    """Nobody answers as a Kafka broker would; the argument is one line for the user."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a broker says of itself: the versions that both sides know, and its fellow brokers."""
+
+    versions: Versions
+    brokers: int
+
+
+def probe(address: Address, timeout: float) -> Cluster:
+    """Ask ApiVersions and Metadata. Raises Unreachable."""
+    place = f"{address[0]}:{address[1]}"
+    try:
+        versions = usable_versions(api_versions(address, timeout))
+        client = Client(address, versions, Transcript(), time.monotonic() + timeout)
+        try:
+            brokers = len(client.call("Metadata", topics=[]).brokers)
+        finally:
+            client.close()
+    except OSError as error:
+        raise Unreachable(f"{place} cannot be reached: {error.strerror or error}.") from None
+    except (Broken, Inconclusive) as error:
+        raise Unreachable(f"{place} does not answer as a Kafka broker: {error}.") from None
+    return Cluster(versions, brokers)
+
+
+def api_versions(address: Address, timeout: float) -> Struct:
+    """The answer to ApiVersions; a broker that drops the newest version is asked the oldest."""
+    deadline = time.monotonic() + timeout
+    for version in (wire.versions("ApiVersions")[-1], 0):
+        client = Client(address, wire_versions(), Transcript(), deadline)
+        try:
+            return client.call(
+                "ApiVersions",
+                version,
+                client_software_name="brokerspec",
+                client_software_version="0.1.0",
+            )
+        except Closed:
+            if version == 0:
+                raise
+        finally:
+            client.close()
+    raise AssertionError("unreachable")
+
+
+def usable_versions(answer: Struct) -> Versions:
+    """The versions that the broker advertises and the suite's table knows."""
+    known = wire_versions()
+    names = {wire.api_key(name): name for name in known}
+    usable = {}
+    for entry in answer.api_keys:
+        name = names.get(entry.api_key)
+        if name is not None:
+            ours = known[name]
+            both = range(max(entry.min_version, ours[0]), min(entry.max_version, ours[-1]) + 1)
+            if both:
+                usable[name] = both
+    return usable
