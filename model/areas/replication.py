@@ -1,115 +1,50 @@
 """Replication of one partition with KIP-320 fencing: logs, ISR, high watermark, leader epochs.
 
-Modelled: the controller that elects leaders and shrinks the ISR; the notices it sends, which a replica may see
-late, never, or out of order; leaders that believe in their leadership after they lost it; append, fetch,
-truncation, high watermark, ISR changes fenced by the controller.
-Simplified: a fetch reads one record at once and tells the leader the follower's log end directly; an ISR change
-and its write at the controller are one step; a crash is a replica that does nothing; logs are never unflushed.
+Modelled: the controller that elects leaders and shrinks the ISR; the notices it sends, which a
+replica may see late, never, or out of order; leaders that believe in their leadership after they
+lost it; append, fetch, truncation, high watermark, ISR changes fenced by the controller.
+Simplified: a fetch reads one record at once and tells the leader the follower's log end directly;
+an ISR change and its write at the controller are one step; a crash is a replica that does nothing;
+logs are never unflushed.
 Not modelled: retention, configuration of min.insync.replicas, ELR (KIP-966), unclean election.
-Source: KIP-101, KIP-279, KIP-320, and the published TLA+ model hachikuji/kafka-specification, whose steps, verdicts
-and counts this machine reproduces. Clauses: REPL-01, REPL-05, REPL-08, REPL-12, REPL-13, ELEC-01, ELEC-03, ELEC-09.
+Source: KIP-101, KIP-279, KIP-320, and the published TLA+ model hachikuji/kafka-specification,
+whose steps, verdicts and counts this machine reproduces. Clauses: REPL-01, REPL-05, REPL-08,
+REPL-12, REPL-13, ELEC-01, ELEC-03, ELEC-09.
 """
 
+from model.areas.replication_state import (
+    Broker,
+    Entry,
+    Epoch,
+    Offset,
+    RecordId,
+    State,
+    agree_at,
+    agree_below,
+    controller_decides,
+    copy_next_record,
+    end_of_common_log,
+    follow,
+    follows_in_epoch,
+    is_older,
+    is_true_leader,
+    leader_changes_isr,
+    presumes_leadership,
+)
 from model.lang import (
     Bool,
     Bound,
     Machine,
-    Map,
-    Option,
-    Range,
-    Record,
-    Seq,
-    Set,
-    Sort,
     every,
     everything,
     exists,
     if_else,
     implies,
-    largest,
-    least_of,
     needs,
     none,
     set_of,
     some,
 )
-
-
-class Broker(Sort):
-    """A broker that holds a replica of the partition."""
-
-    size = Bound("brokers")
-
-
-class Offset(Range):
-    """A position in a log, or the end of one."""
-
-    low, high = 0, Bound("log_size")
-
-
-class Epoch(Range):
-    """A leader epoch that the controller may give out."""
-
-    low, high = 0, Bound("max_leader_epoch")
-
-
-class NextEpoch(Range):
-    """The leader epoch that comes next; one more than the last when all are used up."""
-
-    low, high = 0, Bound("max_leader_epoch") + 1
-
-
-class RecordId(Range):
-    """The identity of a record; each one is written once."""
-
-    low, high = 0, Bound("max_records") - 1
-
-
-class NextRecordId(Range):
-    """The identity that the next record gets."""
-
-    low, high = 0, Bound("max_records")
-
-
-class Entry(Record):
-    """A record in a log, stamped with the epoch of the leader that appended it."""
-
-    record_id: RecordId
-    epoch: Epoch
-
-
-class Log(Seq[Entry]):
-    """The log of one replica."""
-
-    capacity = Bound("log_size")
-
-
-class Replica(Record):
-    """What one broker knows of the partition."""
-
-    leader: Option[Broker]
-    leader_epoch: Option[Epoch]
-    isr: Set[Broker]
-    high_watermark: Offset
-    log: Log
-
-
-class Notice(Record):
-    """What the controller decided in one epoch, and tells the replicas (LeaderAndIsr, or the metadata log)."""
-
-    leader: Option[Broker]
-    isr: Set[Broker]
-
-
-class State(Record):
-    """The whole partition: its replicas, what the controller knows, and what is still on its way."""
-
-    replica: Map[Broker, Replica]
-    quorum: Notice
-    notice: Map[Epoch, Notice]
-    next_epoch: NextEpoch
-    next_record_id: NextRecordId
-
 
 machine = Machine(
     "replication", State, "replication of a partition with KIP-320 fencing", "kip-320"
@@ -119,89 +54,6 @@ machine = Machine(
 @machine.initial
 def no_leader_and_empty_logs(s: State) -> None:
     s.quorum.isr = everything(Broker)
-
-
-# What the actions and the properties ask of a state.
-
-
-def presumes_leadership(s: State, broker: Broker) -> Bool:
-    """The broker believes that it leads; it may be wrong."""
-    return s.replica[broker].leader == some(broker)
-
-
-def is_true_leader(s: State, broker: Broker) -> Bool:
-    """The broker believes that it leads, and the controller agrees, epoch included."""
-    return (
-        (s.quorum.leader == some(broker))
-        & presumes_leadership(s, broker)
-        & is_epoch_before(s.replica[broker].leader_epoch, s.next_epoch)
-    )
-
-
-def is_epoch_before(epoch: Option[Epoch], following: NextEpoch) -> Bool:
-    """The epoch is the last one given out when `following` is the next."""
-    return epoch.is_some & (epoch.value + 1 == following)
-
-
-def is_older(epoch: Option[Epoch], other: Epoch) -> Bool:
-    """A replica in this epoch, or in none yet, has not reached the other."""
-    return epoch.is_none | (epoch.value < other)
-
-
-def follows_in_epoch(s: State, follower: Broker, leader: Broker) -> Bool:
-    """Both agree that the leader leads, and in which epoch."""
-    return (
-        presumes_leadership(s, leader)
-        & (s.replica[follower].leader == some(leader))
-        & (s.replica[follower].leader_epoch == s.replica[leader].leader_epoch)
-    )
-
-
-def end_of_common_log(s: State, one: Broker, other: Broker) -> Offset:
-    """One past the last offset at which both logs hold the same record; 0 where there is none."""
-    left, right = s.replica[one].log, s.replica[other].log
-    return largest(
-        Offset,
-        lambda end: (
-            (end > 0)
-            & (end <= left.length)
-            & (end <= right.length)
-            & (left[end - 1] == right[end - 1])
-        ),
-        Offset(0),
-    )
-
-
-def controller_decides(s: State, leader: Option[Broker], isr: Set[Broker]) -> None:
-    """The next epoch begins with this leader and ISR, and a notice of it is on its way."""
-    epoch = Epoch.of(s.next_epoch)
-    s.notice[epoch] = Notice(leader=leader, isr=isr)
-    s.quorum.leader = leader
-    s.quorum.isr = isr
-    s.next_epoch += 1
-
-
-def leader_changes_isr(s: State, leader: Broker, isr: Set[Broker]) -> None:
-    """The controller accepts an ISR change of the leader (AlterPartition); the epoch stays."""
-    s.replica[leader].isr = isr
-    s.quorum.isr = isr
-
-
-def follow(s: State, follower: Broker, epoch: Epoch, keep: Offset) -> None:
-    """The replica follows the leader of this notice and keeps its log below an offset."""
-    notice, me = s.notice[epoch], s.replica[follower]
-    me.high_watermark = least_of(keep, me.high_watermark)
-    me.log.truncate(keep)
-    me.leader = notice.leader
-    me.leader_epoch = some(epoch)
-    me.isr = notice.isr
-
-
-def copy_next_record(s: State, follower: Broker, leader: Broker) -> None:
-    """One record goes from the leader's log to the follower's, and the high watermark with it."""
-    me, source = s.replica[follower], s.replica[leader]
-    me.log.append(source.log[me.log.length])
-    me.high_watermark = least_of(source.high_watermark, me.log.length)
 
 
 # The controller.
@@ -220,7 +72,9 @@ def controller_elects_leader(s: State, broker: Broker) -> None:
 
 @machine.action("REPL-08")
 def controller_shrinks_isr(s: State, broker: Broker) -> None:
-    """The controller takes a failed broker out of the ISR; a leader loses its office, the last member stays."""
+    """The controller takes a failed broker out of the ISR; a leader loses its office, the last
+    member stays.
+    """
     led = s.quorum.leader == some(broker)
     needs(
         epochs_are_left=s.next_epoch <= Bound("max_leader_epoch"),
@@ -264,7 +118,7 @@ def leader_accepts_produce(s: State, leader: Broker) -> None:
 
 @machine.action("REPL-01")
 def leader_advances_high_watermark(s: State, leader: Broker) -> None:
-    """The high watermark moves when every member of the ISR follows this epoch and has the record."""
+    """The high watermark moves when all of the ISR follows this epoch and has the record."""
     me = s.replica[leader]
     needs(
         leader_has_the_record=me.high_watermark < me.log.length,
@@ -276,7 +130,9 @@ def leader_advances_high_watermark(s: State, leader: Broker) -> None:
 
 @machine.action("REPL-05")
 def leader_expands_isr(s: State, leader: Broker, follower: Broker) -> None:
-    """The leader proposes a follower that has all that may be committed, its own epoch's start included."""
+    """The leader proposes a follower that has all that may be committed, its own epoch's start
+    included.
+    """
     me, other = s.replica[leader], s.replica[follower]
     needs(
         is_true_leader=is_true_leader(s, leader),
@@ -323,7 +179,9 @@ def leader_removes_lagging_replica(s: State, leader: Broker, follower: Broker) -
 
 @machine.action("REPL-12", "ELEC-09")
 def replica_becomes_follower(s: State, follower: Broker, epoch: Epoch) -> None:
-    """A replica sees a notice of another leader, asks that leader in the same epoch, and cuts what differs."""
+    """A replica sees a notice of another leader, asks that leader in the same epoch, and cuts what
+    differs.
+    """
     notice, me = s.notice[epoch], s.replica[follower]
     leader = notice.leader.value
     needs(
@@ -351,38 +209,35 @@ def follower_fetches(s: State, follower: Broker, leader: Broker) -> None:
 # What must hold.
 
 
-def agree_below_high_watermark(s: State, leader: Broker, member: Broker) -> Bool:
-    """Every record below the leader's high watermark is in both logs, at the same offset."""
-    mine, other = s.replica[leader], s.replica[member]
-    return every(
-        Offset,
-        lambda o: implies(
-            o < mine.high_watermark,
-            (o < mine.log.length) & (o < other.log.length) & (mine.log[o] == other.log[o]),
-        ),
-    )
+def holds_what_is_committed(s: State, leader: Broker, member: Broker) -> Bool:
+    """The member has all records below the leader's high watermark."""
+    return agree_below(s, leader, member, s.replica[leader].high_watermark)
 
 
 @machine.always("REPL-13", broken_by="leader_advances_high_watermark.isr_has_the_record")
 def isr_of_each_leader_holds_what_it_committed(s: State) -> Bool:
-    """All members of the ISR that a presumed leader knows hold all records below its high watermark (WeakIsr)."""
+    """All members of the ISR that a presumed leader knows hold all records below its high
+    watermark (WeakIsr).
+    """
     return every(
         Broker,
         lambda leader: implies(
             presumes_leadership(s, leader),
-            every(s.replica[leader].isr, lambda m: agree_below_high_watermark(s, leader, m)),
+            every(s.replica[leader].isr, lambda m: holds_what_is_committed(s, leader, m)),
         ),
     )
 
 
 @machine.always("REPL-13", broken_by="leader_expands_isr.high_watermark_reached_own_epoch")
 def committed_records_survive_election(s: State) -> Bool:
-    """All that may be elected hold all records below the high watermark of any presumed leader (StrongIsr)."""
+    """All that may be elected hold all records below the high watermark of any presumed leader
+    (StrongIsr).
+    """
     return every(
         Broker,
         lambda leader: implies(
             presumes_leadership(s, leader),
-            every(s.quorum.isr, lambda m: agree_below_high_watermark(s, leader, m)),
+            every(s.quorum.isr, lambda m: holds_what_is_committed(s, leader, m)),
         ),
     )
 
@@ -416,9 +271,142 @@ def replicas_follow_notices_that_were_issued(s: State) -> Bool:
         lambda b: implies(
             s.replica[b].leader_epoch.is_some,
             (s.replica[b].leader_epoch.value < s.next_epoch)
+            & s.replica[b].leader.is_some
             & (s.replica[b].leader == s.notice[s.replica[b].leader_epoch.value].leader),
         ),
     )
+
+
+@machine.always("REPL-13", broken_by="follower_fetches.follows_this_epoch")
+def followers_in_their_leaders_epoch_are_prefixes_of_it(s: State) -> Bool:
+    """A follower in its leader's epoch has the start of the leader's log."""
+    return every(
+        Broker,
+        lambda leader: every(
+            Broker,
+            lambda b: implies(
+                follows_in_epoch(s, b, leader),
+                (s.replica[b].log.length <= s.replica[leader].log.length)
+                & agree_below(s, b, leader, s.replica[b].log.length),
+            ),
+        ),
+    )
+
+
+@machine.always("REPL-13", broken_by="follower_fetches.follows_this_epoch")
+def logs_that_share_a_record_share_all_before_it(s: State) -> Bool:
+    """Two logs with the same record at an offset are equal below it (log matching)."""
+    return every(
+        Broker,
+        lambda a: every(
+            Broker,
+            lambda b: every(
+                Offset, lambda o: implies(agree_at(s, a, b, o), agree_below(s, a, b, o))
+            ),
+        ),
+    )
+
+
+# Lemmas: what the proofs need to know besides.
+
+
+@machine.lemma
+def a_notice_puts_its_leader_into_its_isr(s: State) -> Bool:
+    """The leader of an epoch is a member of the ISR that the epoch began with."""
+    return every(
+        Epoch,
+        lambda e: implies(
+            (e < s.next_epoch) & s.notice[e].leader.is_some,
+            s.notice[e].isr.has(s.notice[e].leader.value),
+        ),
+    )
+
+
+@machine.lemma
+def the_leader_of_the_last_notice_is_the_leader_of_the_controller(s: State) -> Bool:
+    """The controller's leader is the one of its last notice; before the first there is none."""
+    return implies(s.next_epoch == 0, s.quorum.leader.is_none) & every(
+        Epoch,
+        lambda e: implies(e + 1 == s.next_epoch, s.quorum.leader == s.notice[e].leader),
+    )
+
+
+@machine.lemma
+def the_isr_stays_until_the_leader_takes_office(s: State) -> Bool:
+    """Until the last notice reaches its leader, the controller has the ISR of that notice."""
+    return every(
+        Epoch,
+        lambda e: implies(
+            (e + 1 == s.next_epoch)
+            & s.notice[e].leader.is_some
+            & is_older(s.replica[s.notice[e].leader.value].leader_epoch, e),
+            s.quorum.isr == s.notice[e].isr,
+        ),
+    )
+
+
+@machine.lemma
+def records_are_of_epochs_and_identities_that_were_used(s: State) -> Bool:
+    """A record's epoch is not above that of its replica, and its identity was given out."""
+    return every(
+        Broker,
+        lambda b: every(
+            Offset,
+            lambda o: implies(
+                o < s.replica[b].log.length,
+                (s.replica[b].log[o].record_id < s.next_record_id)
+                & s.replica[b].leader_epoch.is_some
+                & (s.replica[b].log[o].epoch <= s.replica[b].leader_epoch.value),
+            ),
+        ),
+    )
+
+
+@machine.lemma
+def leaders_of_followers_have_reached_their_epoch(s: State) -> Bool:
+    """The leader that a replica follows is in the replica's epoch, or past it."""
+    return every(
+        Broker,
+        lambda b: implies(
+            s.replica[b].leader.is_some,
+            ~is_older(
+                s.replica[s.replica[b].leader.value].leader_epoch, s.replica[b].leader_epoch.value
+            ),
+        ),
+    )
+
+
+machine.proof("high_watermark_is_within_the_log")
+machine.proof("replicas_follow_notices_that_were_issued")
+machine.proof(
+    "isr_of_the_true_leader_is_the_isr_of_the_controller",
+    by=[
+        "replicas_follow_notices_that_were_issued",
+        "the_leader_of_the_last_notice_is_the_leader_of_the_controller",
+        "the_isr_stays_until_the_leader_takes_office",
+    ],
+)
+machine.proof(
+    "leader_is_a_member_of_the_isr",
+    by=[
+        "isr_of_the_true_leader_is_the_isr_of_the_controller",
+        "replicas_follow_notices_that_were_issued",
+        "the_leader_of_the_last_notice_is_the_leader_of_the_controller",
+        "the_isr_stays_until_the_leader_takes_office",
+    ],
+)
+LOGS = [
+    "logs_that_share_a_record_share_all_before_it",
+    "followers_in_their_leaders_epoch_are_prefixes_of_it",
+    "records_are_of_epochs_and_identities_that_were_used",
+    "replicas_follow_notices_that_were_issued",
+    "leaders_of_followers_have_reached_their_epoch",
+]
+machine.proof("followers_in_their_leaders_epoch_are_prefixes_of_it", by=[LOGS[0], *LOGS[2:]])
+machine.proof("logs_that_share_a_record_share_all_before_it", by=LOGS[1:])
+
+
+# Witnesses: what must be able to happen.
 
 
 @machine.sometimes("REPL-01")
@@ -436,7 +424,9 @@ def a_record_is_committed_in_a_later_epoch(s: State) -> Bool:
 
 @machine.sometimes("REPL-12")
 def two_logs_differ_at_one_offset(s: State) -> Bool:
-    """Two replicas hold different records at the start of their logs: truncation has something to do."""
+    """Two replicas hold different records at the start of their logs: truncation has something to
+    do.
+    """
     return exists(
         Broker,
         lambda a: exists(
@@ -464,7 +454,7 @@ def two_brokers_presume_leadership(s: State) -> Bool:
 
 machine.scope(
     "default",
-    why="three replicas, because a bug of two fast elections needs a third broker; two records and two later epochs",
+    why="a bug of two fast elections needs a third broker; two records; two later epochs",
     states=737_794,
     brokers=3,
     log_size=2,

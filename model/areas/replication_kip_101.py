@@ -1,11 +1,20 @@
-"""KIP-101: records carry leader epochs, and a new follower asks its leader where its last epoch ends.
+"""KIP-101: records carry leader epochs, and a new follower asks its leader where its last epoch
+ends.
 
-It still loses committed records: after two quick elections the leader may not know the follower's epoch at all,
-answers with its own log end or nothing, and the logs stay different (KAFKA-6361, which led to KIP-279). The leader
-that answers need not even have reached the epoch in which it was asked.
+It still loses committed records: after two quick elections the leader may not know the follower's
+epoch at all, answers with its own log end or nothing, and the logs stay different (KAFKA-6361,
+which led to KIP-279). The leader that answers need not even have reached the epoch in which it was
+asked.
 """
 
-from model.areas.replication import Broker, Epoch, Offset, State, follow, is_older
+from model.areas.replication_state import (
+    Broker,
+    Epoch,
+    Offset,
+    State,
+    follow,
+    is_older,
+)
 from model.areas.replication_truncate_to_high_watermark import (
     machine as truncate_to_high_watermark,
 )
@@ -16,6 +25,7 @@ machine = truncate_to_high_watermark.variant(
     "replication with KIP-101",
     isr_of_each_leader_holds_what_it_committed=11,
     committed_records_survive_election=11,
+    followers_in_their_leaders_epoch_are_prefixes_of_it=10,
 )
 
 

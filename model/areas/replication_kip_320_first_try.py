@@ -1,11 +1,14 @@
-"""The first try at KIP-320: followers fetch at once and cut their logs only when the leader finds a mismatch.
+"""The first try at KIP-320: followers fetch at once and cut their logs only when the leader finds
+a mismatch.
 
-The fetch says the epoch of the follower's last record, but not the epoch that the follower is in. So a leader raises
-its high watermark on the word of a follower that sits in an older epoch and cuts that record later: for a while a
-committed record is on too few replicas, and an election loses it. Shipped code met a cousin of this: KAFKA-13141.
+The fetch says the epoch of the follower's last record, but not the epoch that the follower is in.
+So a leader raises its high watermark on the word of a follower that sits in an older epoch and
+cuts that record later: for a while a committed record is on too few replicas, and an election
+loses it. Shipped code met a cousin of this: KAFKA-13141.
 """
 
-from model.areas.replication import (
+from model.areas.replication import machine as current
+from model.areas.replication_state import (
     Broker,
     Epoch,
     Offset,
@@ -18,7 +21,6 @@ from model.areas.replication import (
     leader_changes_isr,
     presumes_leadership,
 )
-from model.areas.replication import machine as current
 from model.lang import Bool, every, least_of, needs, set_of, some
 
 machine = current.variant(
@@ -27,11 +29,14 @@ machine = current.variant(
     without=["leader_removes_replica_of_another_epoch"],
     isr_of_each_leader_holds_what_it_committed=12,
     committed_records_survive_election=13,
+    followers_in_their_leaders_epoch_are_prefixes_of_it=7,
 )
 
 
 def has_caught_up(s: State, leader: Broker, follower: Broker, end: Offset) -> Bool:
-    """The follower takes this broker for its leader, and their records just below this end are of one epoch."""
+    """The follower takes this broker for its leader, and their records just below this end are of
+    one epoch.
+    """
     mine, other = s.replica[leader].log, s.replica[follower].log
     same_epoch = (
         (end <= mine.length)
@@ -77,7 +82,9 @@ def leader_removes_lagging_replica(s: State, leader: Broker, follower: Broker) -
 
 @machine.action("REPL-01")
 def leader_advances_high_watermark(s: State, leader: Broker) -> None:
-    """The high watermark moves when every member of the ISR has the record, in the leader's epoch of that record."""
+    """The high watermark moves when every member of the ISR has the record, in the leader's epoch
+    of that record.
+    """
     me = s.replica[leader]
     needs(
         presumes_leadership=presumes_leadership(s, leader),
@@ -116,7 +123,9 @@ def follower_fetches(s: State, follower: Broker, leader: Broker) -> None:
 
 @machine.action("REPL-12")
 def follower_truncates(s: State, follower: Broker, leader: Broker) -> None:
-    """A follower whose last record does not fit its leader's log cuts what differs, whenever it finds out."""
+    """A follower whose last record does not fit its leader's log cuts what differs, whenever it
+    finds out.
+    """
     me, source = s.replica[follower], s.replica[leader]
     end = me.log.length
     keep = end_of_common_log(s, leader, follower)

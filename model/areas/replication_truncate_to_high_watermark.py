@@ -1,10 +1,13 @@
-"""The oldest design: a new follower cuts its log at its own high watermark, and no fetch carries an epoch.
+"""The oldest design: a new follower cuts its log at its own high watermark, and no fetch carries
+an epoch.
 
-It loses committed records: a follower's high watermark is one round trip old, so it cuts records that are
-committed, and if it is elected before it fetched them again they are gone (KAFKA-1211, case 1 of KIP-101).
+It loses committed records: a follower's high watermark is one round trip old, so it cuts records
+that are committed, and if it is elected before it fetched them again they are gone (KAFKA-1211,
+case 1 of KIP-101).
 """
 
-from model.areas.replication import (
+from model.areas.replication import machine as current
+from model.areas.replication_state import (
     Broker,
     Epoch,
     Offset,
@@ -16,7 +19,6 @@ from model.areas.replication import (
     leader_changes_isr,
     presumes_leadership,
 )
-from model.areas.replication import machine as current
 from model.lang import Bool, Bound, every, needs, set_of, some
 
 machine = current.variant(
@@ -34,7 +36,9 @@ def is_following(s: State, follower: Broker, leader: Broker) -> Bool:
 
 
 def has_caught_up(s: State, leader: Broker, follower: Broker, end: Offset) -> Bool:
-    """The follower has as many records as the leader has below this end; nobody compares their epochs."""
+    """The follower has as many records as the leader has below this end; nobody compares their
+    epochs.
+    """
     logs_reach = (end <= s.replica[leader].log.length) & (end <= s.replica[follower].log.length)
     return is_following(s, follower, leader) & ((end == 0) | logs_reach)
 
@@ -66,7 +70,9 @@ def leader_removes_lagging_replica(s: State, leader: Broker, follower: Broker) -
 
 @machine.action("REPL-01")
 def leader_advances_high_watermark(s: State, leader: Broker) -> None:
-    """The high watermark moves when every member of the ISR has the offset, in whatever epoch it follows."""
+    """The high watermark moves when every member of the ISR has the offset, in whatever epoch it
+    follows.
+    """
     me = s.replica[leader]
     needs(
         presumes_leadership=presumes_leadership(s, leader),

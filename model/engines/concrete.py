@@ -1,4 +1,5 @@
-"""The scalars of a machine evaluated on one state, plainly: slow, obvious, and able to say which guard failed.
+"""The scalars of a machine evaluated on one state, plainly: slow, obvious, and able to say which
+guard failed.
 
 It is the oracle for the compiled kernels, and what traces, random walks and explanations use.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from model.engines.kernels.plain import ScopeTooSmall, show_step
+from model.engines.kernels.plain import ScopeTooSmallError, show_step
 from model.engines.lower import Lowering, Step
 from model.engines.scalars import Scalar
 
@@ -79,7 +80,7 @@ class Stepper:
             after[index] = int(evaluate(value, numbers, memory))
             slot = self.layout.slots[index]
             if not slot.low <= after[index] <= slot.high:
-                raise ScopeTooSmall(
+                raise ScopeTooSmallError(
                     f"{show_step(self.layout, step)}: {slot.path} = {after[index]}"
                 )
         return self.layout.pack(after)

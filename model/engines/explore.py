@@ -1,8 +1,9 @@
-"""Every reachable state of a machine at one scope, level by level, with the shortest counterexamples.
+"""Every reachable state of a machine at one scope, level by level, with the shortest
+counterexamples.
 
-Decides the verdict of each property: an `always` holds in all states that were reached or is violated by the first
-state in breadth-first order; a `sometimes` has a witness or has none. It refuses to guess: when the exploration stops
-before the end, what was not found is undecided.
+Decides the verdict of each property: an `always` holds in all states that were reached or is
+violated by the first state in breadth-first order; a `sometimes` has a witness or has none. It
+refuses to guess: when the exploration stops before the end, what was not found is undecided.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ HOLDS, VIOLATED, REACHED, NOT_REACHED, UNDECIDED = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found about one property; `trace` leads to the state that decides it, if one does."""
+    """What was found about one property; `trace` leads to the state that decides it."""
 
     property: Property
     outcome: str
@@ -34,7 +35,9 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Exploration:
-    """What one exploration saw. `depth` counts states, the initial one included, on the longest shortest path."""
+    """What one exploration saw. `depth` counts states, the initial one included, on the longest
+    shortest path.
+    """
 
     machine: Machine[Any]
     scope: Scope
@@ -64,9 +67,9 @@ def explore(
 ) -> Exploration:
     """Explore until every state is known, or until the properties that break are found.
 
-    A machine that is known to break properties (`machine.breaks`) is explored until all of them are broken; any other
-    until the end of the level in which the first property breaks. `watch(depth, distinct, generated)` is called after
-    each level.
+    A machine that is known to break properties (`machine.breaks`) is explored until all of them
+    are broken; any other until the end of the level in which the first property breaks.
+    `watch(depth, distinct, generated)` is called after each level.
     """
     began = time.perf_counter()
     lowering = Lowering(machine, scope)

@@ -1,8 +1,10 @@
-"""How a state of a machine is laid out at one scope: a row of small numbers, packed into one integer.
+"""How a state of a machine is laid out at one scope: a row of small numbers, packed into one
+integer.
 
-A slot is one scalar part of the state. Its number is the value itself for a range, the index for a sort, 0 or 1
-for a truth value, 0 or 1 + index for an option, a bit mask for a set. The packed form subtracts the lowest value
-and gives each slot the bits it needs, so equal states are equal integers.
+A slot is one scalar part of the state. Its number is the value itself for a range, the index for a
+sort, 0 or 1 for a truth value, 0 or 1 + index for an option, a bit mask for a set. The packed form
+subtracts the lowest value and gives each slot the bits it needs, so equal states are equal
+integers.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Slot:
-    """One scalar of the state: where it is, what it may hold (`low` to `high`), where it is packed."""
+    """One scalar of the state: where it is, what it may hold (`low` to `high`), where it is
+    packed.
+    """
 
     path: Path
     type: type[Term]
@@ -135,7 +139,9 @@ class Layout:
         return [(packed >> s.shift & (1 << s.bits) - 1) + s.low for s in self.slots]
 
     def show(self, packed: int) -> dict[str, str]:
-        """A state as a person reads it: each visible part by its name, e.g. `replica[broker1].log`."""
+        """A state as a person reads it: each visible part by its name, e.g.
+        `replica[broker1].log`.
+        """
         return dict(self._show(self.state, (), self.unpack(packed), ""))
 
     def _show(

@@ -1,8 +1,9 @@
 """From the typed tree of a machine to numbers and slots, for one scope.
 
-Quantifiers become conjunctions and disjunctions over the values of their type; records, maps and sequences disappear:
-what is asked for is always one scalar part of a value, named by its path. Action parameters are either bound to
-each of their values (for readers that list steps) or left as variables (for a solver).
+Quantifiers become conjunctions and disjunctions over the values of their type; records, maps and
+sequences disappear: what is asked for is always one scalar part of a value, named by its path.
+Action parameters are either bound to each of their values (for readers that list steps) or left as
+variables (for a solver).
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Lowering:
         return self._scalar(node, (), environment or {})
 
     def steps(self) -> Iterator[Step]:
-        """Every action with each choice of arguments, without those whose guards can never hold."""
+        """Every action with each choice of arguments, but for those that can never happen."""
         for action in self.machine.actions.values():
             domains = [self.sizes.values(of) for of in action.parameters.values()]
             for values in itertools.product(*domains):

@@ -1,7 +1,8 @@
 """Arithmetic on the slots of a state: the small language that every finite reader compiles.
 
-Lowering turns the typed tree of a machine into these nodes for one scope. Building a node folds constants and uses the
-interval of each operand, so that a guard that cannot hold disappears here, once, for all readers.
+Lowering turns the typed tree of a machine into these nodes for one scope. Building a node folds
+constants and uses the interval of each operand, so that a guard that cannot hold disappears here,
+once, for all readers.
 """
 
 from __future__ import annotations
@@ -10,17 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-OPERATIONS: Final = (
-    "number", "slot", "variable", "add", "subtract", "if_else", "select", "bit", "union", "intersection",
-    "difference", "count", "truth", "as_number", "not", "and", "or", "equal", "less", "member",
-)  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scalar:
     """One operation. `low` and `high` bound its number; for a truth value they are 0 and 1.
 
-    `data` is the value of a number, the index of a slot, or the name of a variable. Equal nodes are shared.
+    `data` is the value of a number, the index of a slot, or the name of a variable. Equal nodes
+    are shared.
     """
 
     operation: str

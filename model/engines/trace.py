@@ -1,10 +1,11 @@
-"""A behaviour of a machine, as a person reads it: numbered steps, and only what each one changed."""
+"""A behaviour of a machine, as a person reads it: numbered steps, and what each one changed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
-from model.engines.concrete import Stepper
+from model.engines.kernels.plain import compile_moves, show_step
 from model.engines.layout import Layout
 from model.engines.lower import Lowering
 
@@ -49,10 +50,10 @@ def _bare(text: str) -> bool:
 
 def find_trace(lowering: Lowering, states: list[int]) -> Trace:
     """Name the steps between consecutive states."""
-    stepper = Stepper(lowering)
+    steps = list(lowering.steps())
+    moves = compile_moves(lowering.layout, steps)
     actions = []
-    for before, after in zip(states, states[1:], strict=False):
-        actions.append(
-            next(name for name, reached in stepper.successors(before) if reached == after)
-        )
+    for before, after in pairwise(states):
+        number = next(number for number, reached in moves(before) if reached == after)
+        actions.append(show_step(lowering.layout, steps[number]))
     return Trace(lowering.layout, states, actions)

@@ -1,4 +1,6 @@
-"""What an action or a property can say beside the operators of the types: logic, choice, quantifiers."""
+"""What an action or a property can say beside the operators of the types: logic, choice,
+quantifiers.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """A machine: a state, the actions that change it, and the claims about it.
 
-This file decides how a machine is written down and what is refused while it is: wrong clause ids, two things of
-one name, a guard after an update, a property without a mutant. It refuses to know how any reader works.
+This file decides how a machine is written down and what is refused while it is: wrong clause ids,
+two things of one name, a guard after an update, a property without a mutant. It refuses to know
+how any reader works.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class Action:
 
 @dataclass(frozen=True)
 class Property:
-    """A claim about states. `kind` is always (must hold), sometimes (must be reached) or lemma (for proofs)."""
+    """A claim about states. `kind` is always (must hold), sometimes (must be reached) or lemma
+    (for proofs).
+    """
 
     name: str
     kind: str
@@ -46,7 +49,9 @@ class Property:
 
 @dataclass(frozen=True)
 class Scope:
-    """How large the types are, why, and how many states there are (None where nobody counted them yet)."""
+    """How large the types are, why, and how many states there are (None where nobody counted them
+    yet).
+    """
 
     name: str
     bounds: dict[str, int]
@@ -58,8 +63,8 @@ class Scope:
 class Machine(Generic[S]):
     """A protocol, or what one may observe of it, as states and steps.
 
-    `breaks` names the properties that this machine is known to break, with the length of the shortest
-    counterexample in states at the default scope: for designs of the past.
+    `breaks` names the properties that this machine is known to break, with the length of the
+    shortest counterexample in states at the default scope: for designs of the past.
     """
 
     name: str
@@ -74,7 +79,9 @@ class Machine(Generic[S]):
     start: Node | None = None
 
     def initial(self, function: Callable[[S], None]) -> Callable[[S], None]:
-        """Decorate the function that makes the first state; what it does not assign is the default."""
+        """Decorate the function that makes the first state; what it does not assign is the
+        default.
+        """
         default = node("default", self.state)
         trace = _run(f"initial state {function.__name__}", default, True, self.state, function, {})
         self.start = trace.state
@@ -83,8 +90,8 @@ class Machine(Generic[S]):
     def action(self, *clauses: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
         """Decorate an action `(state, parameters...)`: first `needs(...)`, then assignments.
 
-        What is not assigned stays as it is. An action of a name that exists replaces it: that is how a variant
-        differs from its base.
+        What is not assigned stays as it is. An action of a name that exists replaces it: that is
+        how a variant differs from its base.
         """
         _check_clauses(clauses)
 
@@ -112,21 +119,25 @@ class Machine(Generic[S]):
     ) -> Callable[[Callable[[S], Bool]], Callable[[S], Bool]]:
         """Decorate a claim about every reachable state.
 
-        `broken_by` names the guard `action.guard` without which the claim fails; a claim that nothing can
-        break says nothing.
+        `broken_by` names the guard `action.guard` without which the claim fails; a claim that
+        nothing can break says nothing.
         """
         return self._property("always", clauses, broken_by)
 
     def sometimes(self, *clauses: str) -> Callable[[Callable[[S], Bool]], Callable[[S], Bool]]:
-        """Decorate a claim that some reachable state meets: the witness that the model is not empty."""
+        """Decorate a claim that some reachable state meets: the witness that the model is not
+        empty.
+        """
         return self._property("sometimes", clauses, None)
 
     def lemma(self, function: Callable[[S], Bool]) -> Callable[[S], Bool]:
-        """Decorate a claim that proofs use; it is checked on every reachable state like `always`."""
+        """Decorate a claim that proofs use; it is checked on every state like `always`."""
         return self._property("lemma", (), None)(function)
 
     def proof(self, goal: str, by: Iterable[str] = ()) -> None:
-        """State that the lemmas `by`, together with the goal, are inductive: true in runs of any length."""
+        """State that the lemmas `by`, together with the goal, are inductive: true in runs of any
+        length.
+        """
         for name in (goal, *by):
             if name not in self.properties or self.properties[name].kind == "sometimes":
                 raise ModelError(
@@ -141,9 +152,11 @@ class Machine(Generic[S]):
     def variant(
         self, design: str, title: str, without: Iterable[str] = (), **breaks: int
     ) -> Machine[S]:
-        """A machine that starts as this one, without some actions; new ones of the same name replace old ones.
+        """A machine that starts as this one, without some actions; new ones of the same name
+        replace old ones.
 
-        Keyword arguments name the properties it is known to break and the shortest length in states.
+        Keyword arguments name the properties it is known to break and the shortest length in
+        states.
         """
         for name in without:
             if name not in self.actions:

@@ -1,8 +1,8 @@
 """The syntax tree under every term: small immutable nodes, equal ones shared.
 
-This file decides which operations exist and which trivial simplifications are made when a node is built
-(reading a field that was just written, logic with constants). It refuses to know how large a type is or
-what a reader makes of a node: bounds stay symbolic until a reader is given a scope.
+This file decides which operations exist and which trivial simplifications are made when a node is
+built (reading a field that was just written, logic with constants). It refuses to know how large a
+type is or what a reader makes of a node: bounds stay symbolic until a reader is given a scope.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _simplified(operation: str, arguments: tuple[Node, ...], data: Any) -> Node 
         if record.operation == "record":
             return record.arguments[list(record.type.fields()).index(data)]
     if operation == "get" and arguments[0].operation == "store":
-        map_before, key, value = arguments[0].arguments
+        _, key, value = arguments[0].arguments
         if key is arguments[1]:
             return value
     return None

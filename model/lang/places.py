@@ -1,8 +1,9 @@
-"""Where a container stands in the state while an action is traced: what makes `me.log.append(x)` an update.
+"""Where a container stands in the state while an action is traced: what makes `me.log.append(x)`
+an update.
 
-A trace holds the state as it is so far; a place is a path into it. As in Python, containers (records, maps,
-sequences, sets) are references and scalars are values: `me = state.replica[b]` sees later updates through
-`me`, and `before = me.high_watermark` keeps the number that was read.
+A trace holds the state as it is so far; a place is a path into it. As in Python, containers
+(records, maps, sequences, sets) are references and scalars are values: `me = state.replica[b]`
+sees later updates through `me`, and `before = me.high_watermark` keeps the number that was read.
 """
 
 from __future__ import annotations

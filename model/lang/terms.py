@@ -1,13 +1,14 @@
 """The types of the language. A type is a class and a term is an instance of it that holds a node.
 
-So a model is checked by any Python type checker, and reads like one: `me.high_watermark += 1`. A term has no
-truth value and no hash, because its value is not known while the machine is read. Every operation is total:
-the value of an absent option and an element past the end of a sequence are the lowest value of their type.
+So a model is checked by any Python type checker, and reads like one: `me.high_watermark += 1`. A
+term has no truth value and no hash, because its value is not known while the machine is read.
+Every operation is total: the value of an absent option and an element past the end of a sequence
+are the lowest value of their type.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, dataclass_transform
 
 from model.lang.nodes import Node, node
@@ -18,7 +19,7 @@ K = TypeVar("K", bound="Term")
 
 
 class Bound:
-    """A size that the scope gives, such as `Bound("log_size")`; `+` and `-` an int make another."""
+    """A size that the scope gives, e.g. `Bound("log_size")`; `+` or `-` an int is another."""
 
     def __init__(self, name: str, added: int = 0) -> None:
         self.name, self.added = name, added
@@ -102,7 +103,9 @@ class Term:
 
 
 def _interchangeable(one: type[Term], other: type[Term]) -> bool:
-    """Numbers of all ranges may be compared and assigned; what does not fit is an error of the scope."""
+    """Numbers of all ranges may be compared and assigned; what does not fit is an error of the
+    scope.
+    """
     return issubclass(one, Range) and issubclass(other, Range)
 
 
@@ -163,7 +166,8 @@ class Sort(Term):
 class Range(Term):
     """Whole numbers from `low` to `high`, both included; `Offset(0)` is a literal.
 
-    Arithmetic is exact; a result that does not fit when it is assigned is reported as too small a scope.
+    Arithmetic is exact; a result that does not fit when it is assigned is reported as too small a
+    scope.
     """
 
     __slots__ = ()
@@ -268,7 +272,9 @@ class Option(Term, Generic[T]):
 
 
 class Set(Container, Generic[T]):
-    """A set of scalars; `|`, `&`, `-` and `<=` as in Python, `leader.in_(isr)` is `isr.has(leader)`."""
+    """A set of scalars; `|`, `&`, `-` and `<=` as in Python, `leader.in_(isr)` is
+    `isr.has(leader)`.
+    """
 
     __slots__ = ()
     item: ClassVar[type[Term]]
@@ -310,7 +316,9 @@ class Set(Container, Generic[T]):
 
 
 class Seq(Container, Generic[T]):
-    """A sequence of at most `capacity` elements: `class Log(Seq[Entry]): capacity = Bound("log_size")`."""
+    """A sequence of at most `capacity` elements: `class Log(Seq[Entry]): capacity =
+    Bound("log_size")`.
+    """
 
     __slots__ = ()
     item: ClassVar[type[Term]]
@@ -345,7 +353,9 @@ class Seq(Container, Generic[T]):
         return self.item.of_node(node("at", self.item, self.node, at))  # type: ignore[return-value]
 
     def append(self, element: T) -> None:
-        """Put an element at the end; full is an error of the scope, so guard against it or give room."""
+        """Put an element at the end; full is an error of the scope, so guard against it or give
+        room.
+        """
         self._become(node("appended", type(self), self.node, self.item.literal(element)))
 
     def truncate(self, length: Range) -> None:
@@ -389,10 +399,10 @@ class Record(Container):
     _fields: ClassVar[dict[str, type[Term]]] = {}
 
     def __init_subclass__(cls) -> None:
-        for name, of in cls.__dict__.get("__annotations__", {}).items():
+        cls._fields = inspect.get_annotations(cls)
+        for name, of in cls._fields.items():
             if not (isinstance(of, type) and issubclass(of, Term)):
                 raise ModelError(f"{cls.__name__}.{name}: {of!r} is not a type of the language")
-        cls._fields = dict(cls.__dict__.get("__annotations__", {}))
         if not cls._fields:
             raise ModelError(f"the record {cls.__name__} has no fields")
 
@@ -437,6 +447,3 @@ class Count(Range):
     __slots__ = ()
     low = 0
     high = 1 << 31
-
-
-Claim = Callable[[Any], Bool]

@@ -1,7 +1,9 @@
-"""The kernel that needs nothing but Python: one generated function walks a level of the state graph.
+"""The kernel that needs nothing but Python: one generated function walks a level of the state
+graph.
 
-What is generated: unpack the slots of a state, test each open property, then try every step, sharing the tests that
-neighbouring steps have in common. A state is one integer, so a set of states is a set of integers.
+What is generated: unpack the slots of a state, test each open property, then try every step,
+sharing the tests that neighbouring steps have in common. A state is one integer, so a set of
+states is a set of integers.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from model.engines.scalars import TRUE, Scalar
 INDENT = "    "
 
 
-class ScopeTooSmall(Exception):
+class ScopeTooSmallError(Exception):
     """A step would put a number into a slot that has no room for it."""
 
 
@@ -25,6 +27,8 @@ Found = Callable[[int, int], None]
 Level = Callable[
     [Sequence[int], dict[int, int], list[int], list[bool], Found], tuple[list[int], int]
 ]
+Moves = Callable[[int], list[tuple[int, int]]]
+Watch = Callable[[int], list[int]]
 
 
 def compile_level(
@@ -32,24 +36,39 @@ def compile_level(
 ) -> Level:
     """Compile `level(frontier, parents, fired, open, found) -> (next frontier, successors made)`.
 
-    `watched` are truth values that end the watch when they hold in a state: `found(number, state)` is called once
-    for each. `fired` counts the steps of each action; `parents` maps each known state to the one it was reached from.
+    `watched` are truth values that end the watch when they hold in a state: `found(number, state)`
+    is called once for each. `fired` counts the steps of each action; `parents` maps each known
+    state to the one it was reached from.
     """
-    source = _Source(layout, list(actions))
-    names: dict[str, Any] = {"too_small": _too_small(layout, steps)}
-    code = compile(source.level(steps, watched), "<generated level>", "exec")
-    exec(code, names)
-    level: Level = names["level"]
+    level: Level = _compiled(_Source(layout, steps, list(actions)).level(watched), layout, steps)
     return level
+
+
+def compile_moves(layout: Layout, steps: Sequence[Step]) -> Moves:
+    """Compile `moves(state) -> [(number of an enabled step, state after it), ...]`."""
+    moves: Moves = _compiled(_Source(layout, steps).moves(), layout, steps)
+    return moves
+
+
+def compile_watch(layout: Layout, watched: Sequence[Scalar]) -> Watch:
+    """Compile `watch(state) -> [number of each truth value that holds, ...]`."""
+    watch: Watch = _compiled(_Source(layout, ()).watch(watched), layout, ())
+    return watch
+
+
+def _compiled(source: str, layout: Layout, steps: Sequence[Step]) -> Any:
+    names: dict[str, Any] = {"too_small": _too_small(layout, steps)}
+    exec(compile(source, "<generated kernel>", "exec"), names)
+    return names["kernel"]
 
 
 def _too_small(layout: Layout, steps: Sequence[Step]) -> Callable[[int, int, int, int], None]:
     def report(state: int, step_number: int, slot_index: int, value: int) -> None:
         step, slot = steps[step_number], layout.slots[slot_index]
-        raise ScopeTooSmall(
-            f"{show_step(layout, step)} would set {'.'.join(map(str, slot.path))} to {value}, but this scope has "
-            f"room for {slot.low}..{slot.high}: add a guard, or choose a larger bound. State: "
-            f"{layout.show(state)}"
+        raise ScopeTooSmallError(
+            f"{show_step(layout, step)} would set {'.'.join(map(str, slot.path))} to "
+            f"{value}, but this scope has room for {slot.low}..{slot.high}: add a guard, or choose "
+            f"a larger bound. The state before: {layout.show(state)}"
         )
 
     return report
@@ -67,29 +86,49 @@ def show_step(layout: Layout, step: Step) -> str:
 class _Source:
     """Writes the text of one generated function."""
 
-    def __init__(self, layout: Layout, actions: list[str]) -> None:
+    def __init__(self, layout: Layout, steps: Sequence[Step], actions: Sequence[str] = ()) -> None:
         self.layout = layout
+        self.steps = steps
         self.actions = actions
         self.lines: list[str] = []
         self.local: dict[int, str] = {}
-        self.steps: Sequence[Step] = ()
 
-    def level(self, steps: Sequence[Step], watched: Sequence[Scalar]) -> str:
-        self.steps = steps
-        self._line(0, "def level(frontier, parents, fired, open_, found):")
+    def level(self, watched: Sequence[Scalar]) -> str:
+        self._line(0, "def kernel(frontier, parents, fired, open_, found):")
         self._line(1, "following = []; made = 0; push = following.append")
         for number in range(len(watched)):
             self._line(1, f"w{number} = open_[{number}]")
         self._line(1, "for s in frontier:")
-        for index, slot in enumerate(self.layout.slots):
-            packed = f"s >> {slot.shift} & {(1 << slot.bits) - 1}"
-            self._line(2, f"a{index} = {f'({packed}) + {slot.low}' if slot.low else packed}")
+        self._unpack(2)
         for number, truth in enumerate(watched):
             self._line(2, f"if w{number} and {self._text(truth)}:")
             self._line(3, f"w{number} = open_[{number}] = False; found({number}, s)")
-        self._branches([(n, self._conjuncts(step)) for n, step in enumerate(steps)], 2)
+        self._branches([(n, self._conjuncts(step)) for n, step in enumerate(self.steps)], 2)
         self._line(1, "return following, made")
+        return self._finished()
+
+    def moves(self) -> str:
+        self._line(0, "def kernel(s):")
+        self._line(1, "following = []; push = following.append")
+        self._unpack(1)
+        self._branches([(n, self._conjuncts(step)) for n, step in enumerate(self.steps)], 1)
+        self._line(1, "return following")
+        return self._finished()
+
+    def watch(self, watched: Sequence[Scalar]) -> str:
+        self._line(0, "def kernel(s):")
+        self._unpack(1)
+        tests = ", ".join(self._text(truth) for truth in watched)
+        self._line(1, f"return [n for n, holds in enumerate([{tests}]) if holds]")
+        return self._finished()
+
+    def _finished(self) -> str:
         return "\n".join(self.lines) + "\n"
+
+    def _unpack(self, depth: int) -> None:
+        for index, slot in enumerate(self.layout.slots):
+            packed = f"s >> {slot.shift} & {(1 << slot.bits) - 1}"
+            self._line(depth, f"a{index} = {f'({packed}) + {slot.low}' if slot.low else packed}")
 
     def _line(self, depth: int, text: str) -> None:
         self.lines.append(INDENT * depth + text)
@@ -138,8 +177,11 @@ class _Source:
         self.local.clear()
         terms = [f"s & {kept}", *([str(fixed)] if fixed else []), *parts]
         self._line(depth, f"n = {' | '.join(f'({t})' for t in terms)}")
-        self._line(depth, f"made += 1; fired[{self.actions.index(step.action.name)}] += 1")
-        self._line(depth, "if n not in parents: parents[n] = s; push(n)")
+        if self.actions:
+            self._line(depth, f"made += 1; fired[{self.actions.index(step.action.name)}] += 1")
+            self._line(depth, "if n not in parents: parents[n] = s; push(n)")
+        else:
+            self._line(depth, f"push(({number}, n))")
 
     def _share(self, values: list[Scalar], depth: int) -> None:
         """Give a name to what the new values have in common."""
