@@ -26,7 +26,7 @@ NONE = range(0)
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field. `type` is `int32`, `string`, `records`, ... or a struct's name, `[]` before an array.
+    """One field. `type` is `int32`, `string`, ... or a struct's name; an array has `[]` before it.
 
     `default` is what a scalar field holds where it is not given or the version has none: that of
     the definition, or else zero, false or "". Where the type is not scalar it is None, and means

@@ -133,7 +133,7 @@ def test_apis_that_no_version_supports_any_more_are_left_out() -> None:
 def test_error_codes_are_dense_and_retriable_ones_are_marked() -> None:
     codes = sorted(ErrorCode)
     assert codes == list(range(-1, codes[-1] + 1))
-    assert ErrorCode.NOT_LEADER_OR_FOLLOWER == 6
+    assert int(ErrorCode.NOT_LEADER_OR_FOLLOWER) == 6
     assert ErrorCode.NOT_LEADER_OR_FOLLOWER.retriable
     assert ErrorCode.COORDINATOR_LOAD_IN_PROGRESS.retriable
     assert not ErrorCode.NONE.retriable
