@@ -158,3 +158,21 @@ def test_a_clause_mentioned_in_a_chapter_exists() -> None:
         if id_ not in clauses
     }
     assert not unknown
+
+
+def test_links_between_chapters_lead_somewhere() -> None:
+    broken = {
+        f"{path.name}: {target}"
+        for path in HERE.glob("*.md")
+        for target in re.findall(r"\]\(([^)#:\s]+)\)", path.read_text(encoding="utf-8"))
+        if not (HERE / target).exists()
+    }
+    assert not broken
+
+
+def test_every_chapter_has_its_place_in_the_reading_order() -> None:
+    readme = (HERE / "README.md").read_text(encoding="utf-8")
+    order = re.findall(r"^\d+\. \[[^]]+\]\(([^)]+)\)", readme, re.MULTILINE)
+    assert sorted(order) == sorted(
+        path.name for path in HERE.glob("*.md") if path.name != "README.md"
+    )
