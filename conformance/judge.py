@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.check import Judgement, Violation
-from conformance.transcript import show_error, show_value
-from spec.wire.errors import ErrorCode
+from conformance.transcript import show_value
+from spec.wire.errors import ErrorCode, name_of
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def permit(what: str, got: Any, permitted: Collection[Any] | Condition, because:
         if got in permitted:
             return
         if permitted and all(isinstance(value, ErrorCode) for value in permitted):
-            got = show_error(got) if isinstance(got, int) else got
+            got = name_of(got) if isinstance(got, int) else got
         allowed = " or ".join(sorted(describe(value) for value in permitted)) or "nothing"
     raise Violation(
         Judgement(what, got if isinstance(got, str) else describe(got), allowed, because)

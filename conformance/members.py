@@ -13,9 +13,8 @@ from conformance.check import Inconclusive
 from conformance.client import Client
 from conformance.requests import Fields
 from conformance.session import Session, preparing
-from conformance.transcript import show_error
 from conformance.wire import Struct
-from spec.wire.errors import ErrorCode
+from spec.wire.errors import ErrorCode, name_of
 
 GROUP_ANSWER_TIMEOUT_S = 15.0
 """Brokers delay the first rebalance of a group, by three seconds unless configured otherwise."""
@@ -144,7 +143,7 @@ def join_first(member: Member) -> None:
         member.send_join(version)
         answer = member.receive_join()
         if answer.error_code != ErrorCode.MEMBER_ID_REQUIRED:
-            raise Inconclusive(f"the first JoinGroup gets {show_error(answer.error_code)}")
+            raise Inconclusive(f"the first JoinGroup gets {name_of(answer.error_code)}")
     member.send_join(version)
 
 
@@ -160,4 +159,4 @@ def synchronise(members: Sequence[Member], assignments: Mapping[str, bytes] | No
 def expect_none(answer: Struct, api: str) -> None:
     """Inconclusive if a preparation was refused."""
     if answer.error_code != ErrorCode.NONE:
-        raise Inconclusive(f"{api} answers {show_error(answer.error_code)}")
+        raise Inconclusive(f"{api} answers {name_of(answer.error_code)}")

@@ -12,8 +12,6 @@ from conformance.transcript import Transcript
 from conformance.wire import Struct
 from spec import wire
 
-OLDEST_METADATA_VERSION_THAT_TELLS_ALL = 1
-
 
 class Unreachable(Exception):  # noqa: N818
     """Nobody answers as a Kafka broker would; the argument is one line for the user."""
@@ -47,8 +45,9 @@ def probe(address: Address, timeout: float) -> Cluster:
 def api_versions(address: Address, timeout: float) -> Struct:
     """The answer to ApiVersions; a broker that drops the newest version is asked the oldest."""
     deadline = time.monotonic() + timeout
-    for version in (wire.versions("ApiVersions")[-1], 0):
-        client = Client(address, wire_versions(), Transcript(), deadline)
+    newest = wire.request("ApiVersions").valid_versions[-1]
+    for version in (newest, 0):
+        client = Client(address, {}, Transcript(), deadline)
         try:
             return client.call(
                 "ApiVersions",
@@ -66,14 +65,13 @@ def api_versions(address: Address, timeout: float) -> Struct:
 
 def usable_versions(answer: Struct) -> Versions:
     """The versions that the broker advertises and the suite's table knows."""
-    known = wire_versions()
-    names = {wire.api_key(name): name for name in known}
     usable = {}
     for entry in answer.api_keys:
-        name = names.get(entry.api_key)
+        name = wire.api_names().get(entry.api_key)
         if name is not None:
-            ours = known[name]
-            both = range(max(entry.min_version, ours[0]), min(entry.max_version, ours[-1]) + 1)
-            if both:
-                usable[name] = both
+            known = wire.request(name).valid_versions
+            start = max(entry.min_version, known.start)
+            stop = min(entry.max_version + 1, known.stop)
+            if start < stop:
+                usable[name] = range(start, stop)
     return usable

@@ -199,6 +199,7 @@ def entry(result: Result) -> dict[str, Any]:
     }
     if result.judgement:
         found["judgement"] = vars(result.judgement)
+    if result.steps and result.verdict is not Verdict.PASS:
         found["steps"] = [str(step) for step in result.steps]
         found["rerun"] = result.rerun
     return found

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.wire import Struct, records
+from conformance.wire import Struct
+from conformance.wire.records import Batch, Record, build_batch, read_batches
 
 Fields = dict[str, Any]
 
@@ -31,13 +32,13 @@ class Read:
     """What a loop of Fetches returned, from the offset that was asked for on."""
 
     next_offset: int
-    batches: list[records.Batch] = field(default_factory=list)
-    records: list[records.Record] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     partition: Struct = field(default_factory=Struct)
 
     def take(self, data: bytes | None) -> None:
         """Add what one answer brought; records below the offset asked for are left out."""
-        for batch in records.read_batches(data or b""):
+        for batch in read_batches(data or b""):
             self.batches.append(batch)
             if not batch.is_control:
                 self.records += [r for r in batch.records if r.offset >= self.next_offset]
@@ -133,4 +134,4 @@ def batch(data: bytes | Collection[bytes]) -> bytes:
     """An encoded batch as it is, or one plain batch of records with these values."""
     if isinstance(data, bytes):
         return data
-    return records.build_batch([records.Record(value=value) for value in data])
+    return build_batch([Record(value=value) for value in data])

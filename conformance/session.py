@@ -22,9 +22,9 @@ from conformance.check import Broken, Inconclusive, NotApplicable
 from conformance.client import Address, Client, Versions, violation
 from conformance.judge import Condition, permit
 from conformance.requests import Read, Topic
-from conformance.transcript import Transcript, show_error
+from conformance.transcript import Transcript
 from conformance.wire import Struct
-from spec.wire.errors import ErrorCode
+from spec.wire.errors import ErrorCode, name_of
 
 Value = TypeVar("Value")
 
@@ -69,6 +69,7 @@ class Session:
         self.deadline = time.monotonic() + timeout
         self._label = label
         self._clients: dict[Address, Client] = {}
+        self._leaders: dict[tuple[str, int], Address] = {}
         self._opened: list[Client] = []
         self._numbers = itertools.count(1)
         self._topics: list[str] = []
@@ -97,14 +98,23 @@ class Session:
         return client
 
     def leader(self, topic: Topic, partition: int = 0) -> Client:
-        """The default connection to the leader of a partition."""
+        """The default connection to the leader of a partition.
+
+        It is asked for once; `forget_leaders` makes the next call ask again.
+        """
+        if (topic.name, partition) in self._leaders:
+            return self._client(self._leaders[topic.name, partition])
         with preparing(f"finding the leader of {topic.name}"):
             metadata = self._metadata(topic.name)
             found = [p for p in metadata.topics[0].partitions if p.partition_index == partition]
             nodes = [b for b in metadata.brokers if found and b.node_id == found[0].leader_id]
             if not nodes:
                 raise Inconclusive(f"partition {partition} of {topic.name} has no leader")
-        return self._client((nodes[0].host, nodes[0].port))
+        self._leaders[topic.name, partition] = nodes[0].host, nodes[0].port
+        return self._client(self._leaders[topic.name, partition])
+
+    def forget_leaders(self) -> None:
+        self._leaders.clear()
 
     def coordinator(self, key: str, kind: int = GROUP) -> Client:
         """The default connection to the coordinator of a group (or TRANSACTION), once loaded."""
@@ -149,9 +159,11 @@ class Session:
                     raise Inconclusive(f"CreateTopics answers {ErrorCode(error).name}")
             elif configs:
                 raise NotApplicable("the broker does not advertise CreateTopics")
-            return self.poll_until(
+            topic = self.poll_until(
                 lambda: self._found(name, partitions), f"every partition of {name} has a leader"
             )
+            self.poll_until(lambda: self._served(topic), f"the leaders of {name} serve it")
+        return topic
 
     def restart(self) -> None:
         """Restart the broker cleanly on its data. Connections from before are of no use."""
@@ -194,7 +206,7 @@ class Session:
         )
         answer = self.leader(topic, partition).call("Fetch", version, **fields)
         if not answer.responses:
-            self.inconclusive(f"Fetch answers {show_error(answer.error_code)} and no partition")
+            self.inconclusive(f"Fetch answers {name_of(answer.error_code)} and no partition")
         return answer.responses[0].partitions[0]
 
     def read(
@@ -210,7 +222,8 @@ class Session:
         """Fetch in a loop to the visible end, and on until `count` records came or time is up.
 
         The visible end is the high watermark, or the last stable offset for isolation level 1.
-        Control batches are among `batches`, not among `records`.
+        Control batches are among `batches`, not among `records`. An error of Fetch is Inconclusive;
+        who judges errors uses `fetch`.
         """
         until = time.monotonic() + timeout
         result = Read(offset)
@@ -220,7 +233,7 @@ class Session:
             )
             result.partition = answer
             if answer.error_code != ErrorCode.NONE:
-                return result
+                raise Inconclusive(f"Fetch answers {name_of(answer.error_code)}")
             result.take(answer.records)
             end = answer.last_stable_offset if isolation_level else answer.high_watermark
             enough = len(result.records) >= count and result.next_offset >= end
@@ -312,6 +325,7 @@ class Session:
             client.close()
         self._opened.clear()
         self._clients.clear()
+        self.forget_leaders()
 
     def _client(self, address: Address) -> Client:
         known = self._clients.get(address)
@@ -341,6 +355,13 @@ class Session:
             )
         return Topic(name, answer.topic_id, len(answer.partitions))
 
+    def _served(self, topic: Topic) -> bool:
+        """Whether the leaders know their role; Metadata may name them a moment earlier."""
+        return all(
+            self.fetch(topic, 0, index, max_wait_ms=0).error_code == ErrorCode.NONE
+            for index in range(topic.partitions)
+        )
+
     def _find_coordinator(self, key: str, kind: int) -> Struct | None:
         """The address of a coordinator (host and port), or None while there is none."""
         version = self.broker.version("FindCoordinator")
@@ -355,7 +376,7 @@ class Session:
         if found.error_code == ErrorCode.NONE:
             return found
         if found.error_code not in LOADING:
-            raise Inconclusive(f"FindCoordinator answers {show_error(found.error_code)}")
+            raise Inconclusive(f"FindCoordinator answers {name_of(found.error_code)}")
         return None
 
     def _coordinator_error(self, client: Client, key: str, kind: int) -> int:

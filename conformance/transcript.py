@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from conformance.wire import Struct, records
-from spec.wire.errors import ErrorCode
+from conformance.wire import Struct
+from conformance.wire.records import Batch, read_batches
+from spec.wire.errors import name_of
 
 LONGEST_BYTES = 24
 LONGEST_TEXT = 60
@@ -88,7 +89,7 @@ def show_value(name: str, value: Any) -> str:
     if isinstance(value, str):
         return repr(value if len(value) <= LONGEST_TEXT else value[:LONGEST_TEXT] + "…")
     if name.endswith("error_code") or isinstance(value, IntEnum):
-        return show_error(value)
+        return name_of(value)
     return str(value)
 
 
@@ -108,28 +109,16 @@ def default(name: str, value: Any) -> bool:
     )
 
 
-def show_error(code: int) -> str:
-    """The name of an error code, or the number of one that Kafka does not have.
-
-    >>> show_error(3), show_error(4711)
-    ('UNKNOWN_TOPIC_OR_PARTITION', 'error 4711 (unknown)')
-    """
-    try:
-        return ErrorCode(code).name
-    except ValueError:
-        return f"error {code} (unknown)"
-
-
 def show_records(data: bytes | bytearray | memoryview) -> str:
     """Record data by its batches: offsets, count, producer; or its length if it cannot be read."""
     try:
-        batches = list(records.read_batches(data))
+        batches = list(read_batches(data))
     except (ValueError, IndexError):
         return f"<{len(data)} bytes that are no record batches>"
     return "<" + "; ".join(map(show_batch, batches)) + ">" if batches else "<no records>"
 
 
-def show_batch(batch: Any) -> str:
+def show_batch(batch: Batch) -> str:
     parts = [f"{batch.count} records from offset {batch.base_offset}"]
     if batch.producer_id >= 0:
         parts.append(f"producer {batch.producer_id} epoch {batch.producer_epoch}")

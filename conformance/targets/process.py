@@ -73,6 +73,13 @@ class Process:
     def running(self) -> bool:
         return self._child is not None and self._child.poll() is None
 
+    @property
+    def process_id(self) -> int:
+        """The id of the child, which is that of its group too. Raises TargetError if none runs."""
+        if self._child is None:
+            raise TargetError(f"{self.what} is not running")
+        return self._child.pid
+
     def stop(self, *, kill: bool = False) -> None:
         """End the whole process group: politely first, or at once with `kill`."""
         child, self._child = self._child, None

@@ -1,0 +1,22 @@
+"""A run of the suite that prints the process id of its broker and then waits to be interrupted."""
+
+import signal
+import sys
+
+from conformance import command
+from conformance.runner import Plan
+from conformance.targets.target import Started, Target
+
+
+def wait(checks: object, target: Target, plan: Plan) -> None:
+    """In place of `runner.run`."""
+    del checks, plan
+    assert isinstance(target, Started)
+    print(target.process.process_id, flush=True)
+    while True:
+        signal.pause()
+
+
+if __name__ == "__main__":
+    command.run = wait  # type: ignore[assignment]
+    sys.exit(command.main([]))

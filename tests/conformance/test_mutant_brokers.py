@@ -1,0 +1,72 @@
+"""Every check fails a broker that does what its clause forbids: it has a mutant to show it."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from conformance.check import Check, Verdict, registry
+from conformance.runner import Plan, Result, run
+from conformance.targets.reference import Reference
+from spec import clauses
+from tests.conformance.mutants import Mutant, all_mutants
+
+CHECKS = {check.id: check for check in registry()}
+MUTANTS = all_mutants()
+AT_ONCE = 3
+FOUND_OUT = "test_a_mutant_broker_is_found_out"
+
+
+class MutantBroker(Reference):
+    """The reference broker with one fault, started like the real one."""
+
+    module = "tests.conformance.mutant_broker"
+
+    def __init__(self, index: int, settings: Mapping[str, str] | None = None) -> None:
+        super().__init__(settings)
+        self.index = index
+        self.arguments = (str(index),)
+
+    def under(self, settings: Mapping[str, str]) -> "MutantBroker":
+        return MutantBroker(self.index, settings)
+
+
+def judge(index: int) -> Result:
+    """What the mutant's check says of the mutant."""
+    check = CHECKS[MUTANTS[index].check]
+    target = MutantBroker(index)
+    try:
+        target.start()
+        return run([check], target, Plan(clauses.load()))[0]
+    finally:
+        target.stop()
+
+
+@pytest.fixture(scope="module")
+def judged(request: pytest.FixtureRequest) -> Iterator[Mapping[int, Future[Result]]]:
+    """The results of the mutants that were selected, in the making: several run at once."""
+    wanted = [
+        item.callspec.params["index"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.originalname == FOUND_OUT
+    ]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {index: pool.submit(judge, index) for index in wanted}
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=lambda check: check.id)
+def test_every_check_has_a_mutant_that_fails_it(check: Check) -> None:
+    assert any(mutant.check == check.id for mutant in MUTANTS)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.check)
+def test_a_mutant_fits_its_module_and_names_a_check(mutant: Mutant) -> None:
+    assert mutant.check in CHECKS
+    assert mutant.applied_to(mutant.source()) != mutant.source()
+
+
+@pytest.mark.parametrize("index", range(len(MUTANTS)), ids=lambda index: MUTANTS[index].check)
+def test_a_mutant_broker_is_found_out(index: int, judged: Mapping[int, Future[Result]]) -> None:
+    result = judged[index].result()
+    assert result.verdict in (Verdict.VIOLATION, Verdict.DEVIATION), result.reason
+    assert result.judgement is not None
