@@ -88,11 +88,7 @@ def _check_one(machine: Machine[Any], scope: Scope, file: str | None, out: IO[st
     print(f"{machine.title}\n{_bounds(scope)}\n", file=out)
     for text in _counterexamples(report):
         print(text + "\n", file=out)
-    rows = [
-        [name, verdict.property.kind, verdict.outcome, " ".join(verdict.property.clauses)]
-        for name, verdict in report.exploration.verdicts.items()
-    ]
-    print(tabulate(rows, headers=["property", "kind", "verdict", "clauses"]) + "\n", file=out)
+    print(_properties(report) + "\n", file=out)
     for proof in report.proofs:
         if not proof.proved:
             failed = next(o for o in proof.obligations if not o.proved)
@@ -117,6 +113,15 @@ def _counterexamples(report: Report) -> list[str]:
         claim = f"{name} ({' '.join(verdict.property.clauses)}): {verdict.property.summary}"
         texts.setdefault(shown, []).append(f"{verdict.outcome}: {claim}")
     return ["\n".join([*claims, trace]) for trace, claims in texts.items()]
+
+
+def _properties(report: Report) -> str:
+    proofs = {proof.goal: "proved" if proof.proved else "NOT PROVED" for proof in report.proofs}
+    rows = [
+        [name, v.property.kind, v.outcome, proofs.get(name, ""), " ".join(v.property.clauses)]
+        for name, v in report.exploration.verdicts.items()
+    ]
+    return tabulate(rows, headers=["property", "kind", "states", "any length", "clauses"])
 
 
 COLUMNS = [

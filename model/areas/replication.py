@@ -94,7 +94,6 @@ def replica_becomes_leader(s: State, epoch: Epoch) -> None:
     notice = s.notice[epoch]
     me = s.replica[notice.leader.value]
     needs(
-        was_issued=epoch < s.next_epoch,
         names_a_leader=notice.leader.is_some,
         is_news=is_older(me.leader_epoch, epoch),
     )
@@ -185,7 +184,6 @@ def replica_becomes_follower(s: State, follower: Broker, epoch: Epoch) -> None:
     notice, me = s.notice[epoch], s.replica[follower]
     leader = notice.leader.value
     needs(
-        was_issued=epoch < s.next_epoch,
         names_a_leader=notice.leader.is_some,
         is_another=leader != follower,
         is_news=is_older(me.leader_epoch, epoch),
@@ -263,7 +261,7 @@ def high_watermark_is_within_the_log(s: State) -> Bool:
     return every(Broker, lambda b: s.replica[b].high_watermark <= s.replica[b].log.length)
 
 
-@machine.always("ELEC-03", broken_by="replica_becomes_leader.was_issued")
+@machine.always("ELEC-03", broken_by="replica_becomes_leader.names_a_leader")
 def replicas_follow_notices_that_were_issued(s: State) -> Bool:
     """A replica's epoch was given out, and its leader is the leader of that epoch."""
     return every(
@@ -293,7 +291,9 @@ def followers_in_their_leaders_epoch_are_prefixes_of_it(s: State) -> Bool:
     )
 
 
-@machine.always("REPL-13", broken_by="follower_fetches.follows_this_epoch")
+@machine.always(
+    "REPL-13", broken_by="leader_accepts_produce.presumes_leadership", broken_at="two-brokers"
+)
 def logs_that_share_a_record_share_all_before_it(s: State) -> Bool:
     """Two logs with the same record at an offset are equal below it (log matching)."""
     return every(
@@ -308,6 +308,12 @@ def logs_that_share_a_record_share_all_before_it(s: State) -> Bool:
 
 
 # Lemmas: what the proofs need to know besides.
+
+
+@machine.lemma
+def an_epoch_that_was_not_given_out_has_no_leader(s: State) -> Bool:
+    """The notices of later epochs name nobody."""
+    return every(Epoch, lambda e: implies(e >= s.next_epoch, s.notice[e].leader.is_none))
 
 
 @machine.lemma
@@ -377,11 +383,15 @@ def leaders_of_followers_have_reached_their_epoch(s: State) -> Bool:
 
 
 machine.proof("high_watermark_is_within_the_log")
-machine.proof("replicas_follow_notices_that_were_issued")
+machine.proof(
+    "replicas_follow_notices_that_were_issued",
+    by=["an_epoch_that_was_not_given_out_has_no_leader"],
+)
 machine.proof(
     "isr_of_the_true_leader_is_the_isr_of_the_controller",
     by=[
         "replicas_follow_notices_that_were_issued",
+        "an_epoch_that_was_not_given_out_has_no_leader",
         "the_leader_of_the_last_notice_is_the_leader_of_the_controller",
         "the_isr_stays_until_the_leader_takes_office",
     ],
@@ -391,6 +401,7 @@ machine.proof(
     by=[
         "isr_of_the_true_leader_is_the_isr_of_the_controller",
         "replicas_follow_notices_that_were_issued",
+        "an_epoch_that_was_not_given_out_has_no_leader",
         "the_leader_of_the_last_notice_is_the_leader_of_the_controller",
         "the_isr_stays_until_the_leader_takes_office",
     ],
@@ -401,6 +412,7 @@ LOGS = [
     "records_are_of_epochs_and_identities_that_were_used",
     "replicas_follow_notices_that_were_issued",
     "leaders_of_followers_have_reached_their_epoch",
+    "an_epoch_that_was_not_given_out_has_no_leader",
 ]
 machine.proof("followers_in_their_leaders_epoch_are_prefixes_of_it", by=[LOGS[0], *LOGS[2:]])
 machine.proof("logs_that_share_a_record_share_all_before_it", by=LOGS[1:])

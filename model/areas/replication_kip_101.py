@@ -47,7 +47,6 @@ def replica_becomes_follower(s: State, follower: Broker, epoch: Epoch) -> None:
     leader = notice.leader.value
     keep = if_else(me.log.is_empty, Offset(0), end_offset_for_last_epoch(s, leader, follower))
     needs(
-        was_issued=epoch < s.next_epoch,
         names_a_leader=notice.leader.is_some,
         is_another=leader != follower,
         is_news=is_older(me.leader_epoch, epoch),

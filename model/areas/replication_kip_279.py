@@ -35,7 +35,6 @@ def replica_becomes_follower(s: State, follower: Broker, epoch: Epoch) -> None:
     notice, me = s.notice[epoch], s.replica[follower]
     leader = notice.leader.value
     needs(
-        was_issued=epoch < s.next_epoch,
         names_a_leader=notice.leader.is_some,
         is_another=leader != follower,
         is_news=is_older(me.leader_epoch, epoch),

@@ -88,7 +88,6 @@ def replica_becomes_follower(s: State, follower: Broker, epoch: Epoch) -> None:
     """A replica sees a notice of another leader and cuts its log at its own high watermark."""
     notice, me = s.notice[epoch], s.replica[follower]
     needs(
-        was_issued=epoch < s.next_epoch,
         names_a_leader=notice.leader.is_some,
         is_another=notice.leader.value != follower,
         is_news=is_older(me.leader_epoch, epoch),

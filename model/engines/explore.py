@@ -9,7 +9,7 @@ refuses to guess: when the exploration stops before the end, what was not found 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,12 +64,14 @@ def explore(
     machine: Machine[Any],
     scope: Scope,
     watch: Callable[[int, int, int], None] | None = None,
+    until: Collection[str] = (),
 ) -> Exploration:
     """Explore until every state is known, or until the properties that break are found.
 
-    A machine that is known to break properties (`machine.breaks`) is explored until all of them
-    are broken; any other until the end of the level in which the first property breaks.
-    `watch(depth, distinct, generated)` is called after each level.
+    `until` names properties that are known to break: it goes on until all of them are broken; by
+    default those that the machine itself names (`machine.breaks`). Without any it stops at the end
+    of the level in which the first property breaks. `watch(depth, distinct, generated)` is called
+    after each level.
     """
     began = time.perf_counter()
     lowering = Lowering(machine, scope)
@@ -83,7 +85,8 @@ def explore(
     deciding: dict[int, int] = {}
     wanted = [True] * len(properties)
     frontier, generated, depth = [first], 1, 0
-    while frontier and not _enough(machine, properties, deciding):
+    wanted_broken = set(until or machine.breaks)
+    while frontier and not _enough(wanted_broken, properties, deciding):
         depth += 1
         frontier, made = level(frontier, parents, fired, wanted, deciding.__setitem__)
         generated += made
@@ -106,9 +109,9 @@ def _decisive(lowering: Lowering, claim: Property) -> scalars.Scalar:
     return holds if claim.kind == "sometimes" else scalars.negate(holds)
 
 
-def _enough(machine: Machine[Any], properties: list[Property], deciding: dict[int, int]) -> bool:
+def _enough(wanted: set[str], properties: list[Property], deciding: dict[int, int]) -> bool:
     broken = {properties[n].name for n in deciding if properties[n].kind != "sometimes"}
-    return broken >= machine.breaks.keys() if machine.breaks else bool(broken)
+    return broken >= wanted if wanted else bool(broken)
 
 
 def _verdict(

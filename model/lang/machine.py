@@ -44,7 +44,8 @@ class Property:
     clauses: tuple[str, ...]
     summary: str
     holds: Node
-    broken_by: str | None
+    broken_by: str | None = None
+    broken_at: str = "default"
 
 
 @dataclass(frozen=True)
@@ -115,24 +116,24 @@ class Machine(Generic[S]):
         return define
 
     def always(
-        self, *clauses: str, broken_by: str
+        self, *clauses: str, broken_by: str, broken_at: str = "default"
     ) -> Callable[[Callable[[S], Bool]], Callable[[S], Bool]]:
         """Decorate a claim about every reachable state.
 
-        `broken_by` names the guard `action.guard` without which the claim fails; a claim that
-        nothing can break says nothing.
+        `broken_by` names the guard `action.guard` without which the claim fails, at the scope
+        `broken_at`; a claim that nothing can break says nothing.
         """
-        return self._property("always", clauses, broken_by)
+        return self._property("always", clauses, broken_by, broken_at)
 
     def sometimes(self, *clauses: str) -> Callable[[Callable[[S], Bool]], Callable[[S], Bool]]:
         """Decorate a claim that some reachable state meets: the witness that the model is not
         empty.
         """
-        return self._property("sometimes", clauses, None)
+        return self._property("sometimes", clauses)
 
     def lemma(self, function: Callable[[S], Bool]) -> Callable[[S], Bool]:
         """Decorate a claim that proofs use; it is checked on every state like `always`."""
-        return self._property("lemma", (), None)(function)
+        return self._property("lemma", ())(function)
 
     def proof(self, goal: str, by: Iterable[str] = ()) -> None:
         """State that the lemmas `by`, together with the goal, are inductive: true in runs of any
@@ -179,7 +180,11 @@ class Machine(Generic[S]):
         return replace(self, design=f"{self.design} without {dropped}", actions=actions)
 
     def _property(
-        self, kind: str, clauses: tuple[str, ...], broken_by: str | None
+        self,
+        kind: str,
+        clauses: tuple[str, ...],
+        broken_by: str | None = None,
+        broken_at: str = "default",
     ) -> Callable[[Callable[[S], Bool]], Callable[[S], Bool]]:
         _check_clauses(clauses)
 
@@ -195,7 +200,7 @@ class Machine(Generic[S]):
 
             _run(what, node("state", self.state), False, self.state, body, {})
             self.properties[name] = Property(
-                name, kind, clauses, _summary(function), claims[0], broken_by
+                name, kind, clauses, _summary(function), claims[0], broken_by, broken_at
             )
             return function
 
