@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from conformance.check import Broken, Inconclusive, Judgement, NotApplicable, Violation
-from conformance.transcript import Transcript, show
-from conformance.wire import Struct, decode_response, encode_request
-from spec.wire.errors import ErrorCode
+from conformance.transcript import Transcript, of_version, show
+from conformance.wire import Struct, Unreadable, decode_response, encode_request
+from spec import wire
 
 SIZE_BYTES = 4
 CORRELATION_ID_BYTES = 4
@@ -90,11 +90,26 @@ class Client:
             raise NotApplicable(f"the broker does not advertise {api}{limit}")
         return usable[-1]
 
-    def encode(self, api: str, version: int | None = None, /, **fields: Any) -> bytes:
-        """A request with its header, without its size, under the next correlation id; not sent."""
+    def encode(
+        self,
+        api: str,
+        version: int | None = None,
+        /,
+        *,
+        body: bytes | None = None,
+        header_tags: Mapping[int, bytes] | None = None,
+        **fields: Any,
+    ) -> bytes:
+        """A request with its header, without its size, under the next correlation id; not sent.
+
+        `body` in place of fields is written as it is, also for versions that nobody knows.
+        """
         version = self.version(api) if version is None else version
         self._correlation_id += 1
-        return encode_request(api, version, self._correlation_id, self.client_id, fields)
+        written = fields if body is None else body
+        return encode_request(
+            api, version, self._correlation_id, self.client_id, written, header_tags
+        )
 
     def send(
         self, api: str, version: int | None = None, /, *, answered: bool = True, **fields: Any
@@ -106,7 +121,8 @@ class Client:
         version = self.version(api) if version is None else version
         payload = self.encode(api, version, **fields)
         request = Pending(api, version, self._correlation_id)
-        self._note(f"→ {request} {show(fields)}")
+        carried = of_version(fields, wire.request(api).fields, version)
+        self._note(f"→ {request} {show(carried)}")
         self._write(len(payload).to_bytes(SIZE_BYTES, "big") + payload)
         if answered:
             self.pending.append(request)
@@ -232,9 +248,7 @@ class Client:
             raise Broken(f"the response to {request} has the correlation id {correlation_id}")
         try:
             body, findings = decode_response(request.api, request.version, frame)
-            if request.api == "ApiVersions" and body.error_code == ErrorCode.UNSUPPORTED_VERSION:
-                body, findings = decode_response(request.api, 0, frame)
-        except ValueError as error:
+        except Unreadable as error:
             self._note(f"← a response of {len(frame)} bytes that cannot be read: {error}")
             raise Broken(f"the response to {request} cannot be read: {error}") from None
         self._note(f"← {request} {show(body)}")

@@ -43,8 +43,6 @@ class Member:
             "group_id": self.group,
             "member_id": self.member_id,
             "group_instance_id": self.instance_id,
-            "generation_id": self.generation_id,
-            "generation_id_or_member_epoch": self.generation_id,
         }
 
     def send_join(self, version: int | None = None) -> None:
@@ -78,6 +76,7 @@ class Member:
             protocol_type=self.protocol_type,
             protocol_name=next(iter(self.protocols)),
             assignments=items,
+            generation_id=self.generation_id,
             **self.identity,
         )
 
@@ -86,7 +85,8 @@ class Member:
 
     def heartbeat(self) -> int:
         """The error code of a Heartbeat."""
-        return int(self.client.call("Heartbeat", **self.identity).error_code)
+        answer = self.client.call("Heartbeat", generation_id=self.generation_id, **self.identity)
+        return int(answer.error_code)
 
     def commit(self, topic: str, partition: int, offset: int, metadata: str = "") -> int:
         """OffsetCommit of one partition as this member; the partition's error code."""
@@ -96,7 +96,12 @@ class Member:
             "committed_metadata": metadata,
         }
         topics = [{"name": topic, "partitions": [committed]}]
-        answer = self.client.call("OffsetCommit", topics=topics, **self.identity)
+        answer = self.client.call(
+            "OffsetCommit",
+            topics=topics,
+            generation_id_or_member_epoch=self.generation_id,
+            **self.identity,
+        )
         return int(answer.topics[0].partitions[0].error_code)
 
     def leave(self) -> Struct:
@@ -123,10 +128,7 @@ def form_group(session: Session, members: Sequence[Member]) -> Member:
             join_first(member)
             earlier = members[: count - 1]
             if earlier:
-                session.poll_until(
-                    lambda other=earlier[0]: other.heartbeat() == ErrorCode.REBALANCE_IN_PROGRESS,
-                    "the group rebalances for its new member",
-                )
+                await_rebalance(session, earlier[0])
             for other in earlier:
                 other.send_join()
             for joined in members[:count]:
@@ -134,6 +136,14 @@ def form_group(session: Session, members: Sequence[Member]) -> Member:
     if len({member.generation_id for member in members}) != 1:
         raise Inconclusive(f"the members of {members[0].group} are not in one generation")
     return next(member for member in members if member.is_leader)
+
+
+def await_rebalance(session: Session, member: Member) -> None:
+    """Wait until heartbeats tell a member to rejoin."""
+    session.poll_until(
+        lambda: member.heartbeat() == ErrorCode.REBALANCE_IN_PROGRESS,
+        "the group rebalances for its new member",
+    )
 
 
 def join_first(member: Member) -> None:

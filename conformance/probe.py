@@ -6,8 +6,8 @@ The one place that joins what a broker advertises with what the suite knows. It 
 import time
 from dataclasses import dataclass
 
-from conformance.check import Broken, Inconclusive
-from conformance.client import Address, Client, Closed, Versions
+from conformance.check import Broken, Inconclusive, NotApplicable
+from conformance.client import Address, Client, Versions
 from conformance.transcript import Transcript
 from conformance.wire import Struct
 from spec import wire
@@ -37,13 +37,13 @@ def probe(address: Address, timeout: float) -> Cluster:
             client.close()
     except OSError as error:
         raise Unreachable(f"{place} cannot be reached: {error.strerror or error}.") from None
-    except (Broken, Inconclusive) as error:
+    except (Broken, Inconclusive, NotApplicable) as error:
         raise Unreachable(f"{place} does not answer as a Kafka broker: {error}.") from None
     return Cluster(versions, brokers)
 
 
 def api_versions(address: Address, timeout: float) -> Struct:
-    """The answer to ApiVersions; a broker that drops the newest version is asked the oldest."""
+    """The answer to ApiVersions; one that cannot answer the newest version is asked the oldest."""
     deadline = time.monotonic() + timeout
     newest = wire.request("ApiVersions").valid_versions[-1]
     for version in (newest, 0):
@@ -55,7 +55,7 @@ def api_versions(address: Address, timeout: float) -> Struct:
                 client_software_name="brokerspec",
                 client_software_version="0.1.0",
             )
-        except Closed:
+        except Broken:
             if version == 0:
                 raise
         finally:

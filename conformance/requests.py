@@ -14,8 +14,8 @@ from conformance.wire.records import Batch, Record, build_batch, read_batches
 
 Fields = dict[str, Any]
 
-FIRST_BATCHED_FIND_COORDINATOR = 4
 REQUEST_TIMEOUT_MS = 5000
+LATEST, EARLIEST = -1, -2
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def fetch(
 
 def list_offsets(topic: Topic, timestamps: Mapping[int, int], isolation_level: int = 0) -> Fields:
     partitions = [
-        {"partition_index": index, "timestamp": timestamp, "max_num_offsets": 1}
+        {"partition_index": index, "timestamp": timestamp}
         for index, timestamp in timestamps.items()
     ]
     return {

@@ -5,7 +5,6 @@ what may harm it), what is not applicable before it is tried, and whom to blame 
 stopped answering. It refuses to know what any check does, and prints nothing.
 """
 
-import contextlib
 import shlex
 import time
 import traceback
@@ -79,6 +78,7 @@ class Runner:
         self.target = target
         self.plan = plan
         self.results: dict[str, Result] = {}
+        self._dead: list[Target] = []
 
     def run(self, checks: Sequence[Check]) -> None:
         ready = [check for check in checks if not self._excluded(check)]
@@ -136,6 +136,10 @@ class Runner:
 
     def _run_alone(self, target: Target, check: Check) -> None:
         """One check; if the broker does not answer afterwards, that is this check's violation."""
+        if target in self._dead:
+            reason = "the broker died before, and could not be started again"
+            self._decide(self._result(check, Verdict.INCONCLUSIVE, reason))
+            return
         result = self._try(target, check)
         if not target.answers():
             if result.verdict is not Verdict.VIOLATION:
@@ -144,9 +148,11 @@ class Runner:
         self._decide(result)
 
     def _revive(self, target: Target) -> None:
-        """Start a dead broker anew; if that fails, later checks will be inconclusive anyway."""
-        with contextlib.suppress(TargetError):
+        """Start a dead broker anew, or know that it cannot be."""
+        try:
             target.revive()
+        except TargetError:
+            self._dead.append(target)
 
     # One check
 

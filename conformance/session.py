@@ -17,10 +17,11 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NoReturn, Protocol, TypeVar
 
-from conformance import requests
+from conformance import lookup, requests
 from conformance.check import Broken, Inconclusive, NotApplicable
 from conformance.client import Address, Client, Versions, violation
 from conformance.judge import Condition, permit
+from conformance.lookup import GROUP
 from conformance.requests import Read, Topic
 from conformance.transcript import Transcript
 from conformance.wire import Struct
@@ -31,13 +32,6 @@ Value = TypeVar("Value")
 POLL_INTERVAL_S = 0.02
 PREPARATION_TIMEOUT_S = 20.0
 CLEAN_UP_TIMEOUT_S = 5.0
-GROUP, TRANSACTION = 0, 1
-
-LOADING = {
-    ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
-    ErrorCode.COORDINATOR_NOT_AVAILABLE,
-    ErrorCode.NOT_COORDINATOR,
-}
 
 
 class TargetError(Exception):
@@ -102,15 +96,11 @@ class Session:
 
         It is asked for once; `forget_leaders` makes the next call ask again.
         """
-        if (topic.name, partition) in self._leaders:
-            return self._client(self._leaders[topic.name, partition])
-        with preparing(f"finding the leader of {topic.name}"):
-            metadata = self._metadata(topic.name)
-            found = [p for p in metadata.topics[0].partitions if p.partition_index == partition]
-            nodes = [b for b in metadata.brokers if found and b.node_id == found[0].leader_id]
-            if not nodes:
-                raise Inconclusive(f"partition {partition} of {topic.name} has no leader")
-        self._leaders[topic.name, partition] = nodes[0].host, nodes[0].port
+        if (topic.name, partition) not in self._leaders:
+            with preparing(f"finding the leader of {topic.name}"):
+                self._metadata(topic.name)
+        if (topic.name, partition) not in self._leaders:
+            raise Inconclusive(f"partition {partition} of {topic.name} has no leader")
         return self._client(self._leaders[topic.name, partition])
 
     def forget_leaders(self) -> None:
@@ -120,11 +110,11 @@ class Session:
         """The default connection to the coordinator of a group (or TRANSACTION), once loaded."""
         with preparing(f"finding the coordinator of {key}"):
             found = self.poll_until(
-                lambda: self._find_coordinator(key, kind), f"{key} has a coordinator"
+                lambda: lookup.find_coordinator(self.broker, key, kind), f"{key} has a coordinator"
             )
-            client = self._client((found.host, found.port))
+            client = self._client(found)
             self.poll_until(
-                lambda: self._coordinator_error(client, key, kind) not in LOADING,
+                lambda: lookup.coordinator_has_loaded(client, key, kind),
                 f"the coordinator of {key} has loaded",
             )
         return client
@@ -188,7 +178,8 @@ class Session:
         """Produce a batch (encoded, or as the values of its records); its partition's answer."""
         fields = requests.produce(topic, {partition: data}, acks, transactional_id)
         answer = self.leader(topic, partition).call("Produce", version, **fields)
-        return answer.responses[0].partition_responses[0]
+        found: Struct = answer.responses[0].partition_responses[0]
+        return found
 
     def fetch(
         self,
@@ -205,9 +196,10 @@ class Session:
             topic, {partition: offset}, isolation_level=isolation_level, max_wait_ms=max_wait_ms
         )
         answer = self.leader(topic, partition).call("Fetch", version, **fields)
-        if not answer.responses:
+        if not (answer.responses and answer.responses[0].partitions):
             self.inconclusive(f"Fetch answers {name_of(answer.error_code)} and no partition")
-        return answer.responses[0].partitions[0]
+        found: Struct = answer.responses[0].partitions[0]
+        return found
 
     def read(
         self,
@@ -222,8 +214,8 @@ class Session:
         """Fetch in a loop to the visible end, and on until `count` records came or time is up.
 
         The visible end is the high watermark, or the last stable offset for isolation level 1.
-        Control batches are among `batches`, not among `records`. An error of Fetch is Inconclusive;
-        who judges errors uses `fetch`.
+        Control batches are among `batches`, not among `records`. An error of Fetch is
+        Inconclusive; who judges errors uses `fetch`.
         """
         until = time.monotonic() + timeout
         result = Read(offset)
@@ -252,11 +244,12 @@ class Session:
         """ListOffsets of one partition (-2 earliest, -1 latest, or a time); its answer."""
         fields = requests.list_offsets(topic, {partition: timestamp}, isolation_level)
         answer = self.leader(topic, partition).call("ListOffsets", version, **fields)
-        return answer.topics[0].partitions[0]
+        found: Struct = answer.topics[0].partitions[0]
+        return found
 
     def poll_until(
         self,
-        condition: Callable[[], Value],
+        condition: Callable[[], Value | None],
         what: str,
         *,
         timeout: float = PREPARATION_TIMEOUT_S,
@@ -307,10 +300,9 @@ class Session:
         if self._topics and "DeleteTopics" in client.versions:
             client.call("DeleteTopics", **requests.delete_topics(self._topics))
         for group in self._groups if "DeleteGroups" in client.versions else []:
-            found = self._find_coordinator(group, GROUP)
-            if found:
-                node = self._client((found.host, found.port))
-                node.call("DeleteGroups", groups_names=[group])
+            address = lookup.find_coordinator(client, group, GROUP)
+            if address:
+                self._client(address).call("DeleteGroups", groups_names=[group])
 
     def _again(self, what: str, action: Callable[[], None]) -> None:
         self._forget_connections()
@@ -334,63 +326,30 @@ class Session:
         return known
 
     def _metadata(self, topic: str) -> Struct:
-        fields = {"topics": [{"name": topic}], "allow_auto_topic_creation": self._creates_itself}
-        return self.broker.call("Metadata", **fields)
-
-    @property
-    def _creates_itself(self) -> bool:
-        """Whether the only way to create a topic is to ask for it."""
-        return "CreateTopics" not in self.target.versions
+        """The metadata of one topic, made by asking where there is no other way to make one."""
+        creates = "CreateTopics" not in self.target.versions
+        answer = lookup.metadata(self.broker, topic, creates)
+        self._leaders |= lookup.leaders(answer)
+        return answer
 
     def _found(self, name: str, partitions: int) -> Topic | None:
         """The topic, once its partitions have leaders."""
-        answer = self._metadata(name).topics[0]
+        answer: Struct = self._metadata(name).topics[0]
         if answer.error_code != ErrorCode.NONE or not answer.partitions:
             return None
         if any(p.error_code != ErrorCode.NONE or p.leader_id < 0 for p in answer.partitions):
             return None
-        if len(answer.partitions) < partitions:
-            raise NotApplicable(
-                f"the broker creates topics of {len(answer.partitions)} partitions only"
-            )
-        return Topic(name, answer.topic_id, len(answer.partitions))
+        count = len(answer.partitions)
+        if count < partitions:
+            raise NotApplicable(f"the broker creates topics of {count} partitions only")
+        return Topic(name, answer.topic_id, count)
 
     def _served(self, topic: Topic) -> bool:
         """Whether the leaders know their role; Metadata may name them a moment earlier."""
         return all(
-            self.fetch(topic, 0, index, max_wait_ms=0).error_code == ErrorCode.NONE
+            self.list_offset(topic, requests.LATEST, index).error_code == ErrorCode.NONE
             for index in range(topic.partitions)
         )
-
-    def _find_coordinator(self, key: str, kind: int) -> Struct | None:
-        """The address of a coordinator (host and port), or None while there is none."""
-        version = self.broker.version("FindCoordinator")
-        answer = self.broker.call(
-            "FindCoordinator", version, key=key, key_type=kind, coordinator_keys=[key]
-        )
-        found = (
-            answer.coordinators[0]
-            if version >= requests.FIRST_BATCHED_FIND_COORDINATOR
-            else answer
-        )
-        if found.error_code == ErrorCode.NONE:
-            return found
-        if found.error_code not in LOADING:
-            raise Inconclusive(f"FindCoordinator answers {name_of(found.error_code)}")
-        return None
-
-    def _coordinator_error(self, client: Client, key: str, kind: int) -> int:
-        """The error of a request that a coordinator refuses as soon as it has loaded."""
-        if kind == GROUP:
-            fields = {"group_id": key, "generation_id": 0, "member_id": "nobody"}
-            return int(client.call("Heartbeat", **fields).error_code)
-        fields = {
-            "transactional_id": key,
-            "producer_id": 0,
-            "producer_epoch": 0,
-            "committed": False,
-        }
-        return int(client.call("EndTxn", **fields).error_code)
 
 
 @contextlib.contextmanager

@@ -5,19 +5,22 @@ summarised, long bytes become their length. It refuses to judge anything.
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
 from conformance.wire import Struct
 from conformance.wire.records import Batch, read_batches
+from spec.wire import Field
 from spec.wire.errors import name_of
 
 LONGEST_BYTES = 24
 LONGEST_TEXT = 60
 LONGEST_LIST = 4
-LONGEST_STEP = 600
+LONGEST_STEP = 500
+TELLING = ("error_code", "acks", "offset", "watermark", "index", "epoch", "generation_id")
+UNKNOWN_OPERATIONS = -(2**31)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,24 @@ def show(fields: Mapping[str, Any] | Struct) -> str:
     return text if len(text) <= LONGEST_STEP else text[: LONGEST_STEP - 2] + "…}"
 
 
+def of_version(fields: Mapping[str, Any], known: Sequence[Field], version: int) -> dict[str, Any]:
+    """What a version of a message carries of the fields that were given."""
+    carried: dict[str, Any] = {}
+    for each in known:
+        if each.name not in fields or version not in each.versions:
+            continue
+        value = fields[each.name]
+        if each.fields and isinstance(value, Mapping):
+            value = of_version(value, each.fields, version)
+        elif each.fields and isinstance(value, list):
+            value = [
+                of_version(item, each.fields, version) if isinstance(item, Mapping) else item
+                for item in value
+            ]
+        carried[each.name] = value
+    return carried
+
+
 def show_value(name: str, value: Any) -> str:
     """One value of a message, by its field where the name tells more than the type."""
     if name == "records" and isinstance(value, (bytes, bytearray, memoryview)):
@@ -94,10 +115,8 @@ def show_value(name: str, value: Any) -> str:
 
 
 def default(name: str, value: Any) -> bool:
-    """Whether a field says nothing; error codes, offsets, partitions and epochs always speak."""
-    if name.endswith(
-        ("error_code", "acks", "offset", "index", "partition", "epoch", "generation_id")
-    ):
+    """Whether a field says nothing; some, such as error codes and offsets, always speak."""
+    if name.endswith(TELLING):
         return False
     if isinstance(value, uuid.UUID):
         return value.int == 0
@@ -105,7 +124,7 @@ def default(name: str, value: Any) -> bool:
         value is None
         or value is False
         or value in ("", b"", [], {})
-        or (isinstance(value, int) and value in (0, -1))
+        or (isinstance(value, int) and value in (0, -1, UNKNOWN_OPERATIONS))
     )
 
 

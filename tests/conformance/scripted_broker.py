@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 
 from conformance.client import Address
 from conformance.targets.target import Profile, Running
-from impl.wire import Request, Struct, decode_request, encode_response
+from conformance.wire import Request, Struct, decode_request, encode_response
 
-APIS = {"Produce": (0, 3, 9), "ApiVersions": (18, 0, 3), "Metadata": (3, 0, 9)}
+APIS = {"Produce": (0, 3, 9), "ListOffsets": (2, 1, 5), "Metadata": (3, 0, 9)}
+APIS |= {"ApiVersions": (18, 0, 3)}
 
 
 class Instead(Enum):
@@ -80,14 +81,23 @@ class ScriptedBroker(Running):
                 elif isinstance(answer, bytes):
                     connection.sendall(answer)
                 elif isinstance(answer, Struct):
-                    connection.sendall(b"".join(encode_response(request, answer)))
+                    connection.sendall(frame_of(request, answer))
 
     def _standard(self, request: Request) -> Struct | None:
         if request.api_name == "ApiVersions":
             return Struct(error_code=0, api_keys=[Struct(**key) for key in api_keys()])
         if request.api_name == "Metadata":
             return metadata(self.address, [topic.name for topic in request.body.topics or []])
+        if request.api_name == "ListOffsets":
+            partition = Struct(partition_index=0, error_code=0, timestamp=-1, offset=0)
+            return Struct(topics=[Struct(name="t", partitions=[partition])])
         return None
+
+
+def frame_of(request: Request, body: Struct) -> bytes:
+    """The response to a request, with its size."""
+    data = encode_response(request.api_name, request.api_version, request.correlation_id, body)
+    return len(data).to_bytes(4, "big") + data
 
 
 def api_keys() -> list[dict[str, int]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import cast
 
 import pytest
 
@@ -45,8 +46,8 @@ def judge(index: int) -> Result:
 @pytest.fixture(scope="module")
 def judged(request: pytest.FixtureRequest) -> Iterator[Mapping[int, Future[Result]]]:
     """The results of the mutants that were selected, in the making: several run at once."""
-    wanted = [
-        item.callspec.params["index"]
+    wanted: list[int] = [
+        cast(int, item.callspec.params["index"])
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.originalname == FOUND_OUT
     ]

@@ -33,9 +33,9 @@ VIOLATION ACKS-02/one
     Demanded: Something is demanded.
 
   What we did:
-      1  A connects to 127.0.0.1:9092
-      2  A → Produce v9 #1 {acks: 0}
-      3  A ← a response of 40 bytes
+     1  A connects to 127.0.0.1:9092
+     2  A → Produce v9 #1 {acks: 0}
+     3  A ← a response of 40 bytes
 
   What is permitted:
     what arrives on connection A: nothing for 0.2 s
