@@ -211,10 +211,10 @@ def needs(**guards: Bool) -> None:
     """The guards of an action, by name: the step happens only where all of them hold."""
     trace = current_trace("needs()")
     if trace.updated:
-        raise ModelError(f"{trace.what}: needs() stands before the first assignment")
+        raise ModelError("needs() stands before the first assignment")
     for name, guard in guards.items():
         if name in trace.guards:
-            raise ModelError(f"{trace.what} has two guards named {name!r}")
+            raise ModelError(f"there are two guards named {name!r}")
         trace.guards[name] = Bool.literal(guard)
 
 

@@ -66,11 +66,9 @@ class Place:
         """Make the part this value from here on."""
         trace = self.trace
         if not trace.may_update:
-            raise ModelError(f"{trace.what} must not change the state: only actions do")
+            raise ModelError("the state must not be changed here: only actions do that")
         if trace.quantifiers_open:
-            raise ModelError(
-                f"{trace.what} changes the state inside a quantifier; use a map instead"
-            )
+            raise ModelError("the state must not be changed inside a quantifier")
         trace.updated = True
         trace.state = _written(trace.state, self.path, value)
 

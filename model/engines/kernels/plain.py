@@ -67,8 +67,8 @@ def _too_small(layout: Layout, steps: Sequence[Step]) -> Callable[[int, int, int
         step, slot = steps[step_number], layout.slots[slot_index]
         raise ScopeTooSmallError(
             f"{show_step(layout, step)} would set {'.'.join(map(str, slot.path))} to "
-            f"{value}, but this scope has room for {slot.low}..{slot.high}: add a guard, or choose "
-            f"a larger bound. The state before: {layout.show(state)}"
+            f"{value}, but this scope has room for {slot.low}..{slot.high}: add a guard, or "
+            f"choose a larger bound. The state before: {layout.show(state)}"
         )
 
     return report
