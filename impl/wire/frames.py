@@ -41,7 +41,10 @@ class UnsupportedVersion(WireError):  # noqa: N818 (as Kafka names the error)
 
 
 def decode_request(frame: bytes | memoryview) -> Request:
-    """Raises UnsupportedVersion, or WireError for a frame that is no request of its version."""
+    """Raises UnsupportedVersion, or WireError for a frame that is no request of its version.
+
+    Bytes after the body are ignored, as Apache Kafka does: librdkafka sends one with Metadata.
+    """
     if len(frame) < _START.size:
         raise WireError(f"a request of {len(frame)} bytes is shorter than any header")
     key, version, correlation_id = _START.unpack_from(frame)
@@ -49,7 +52,7 @@ def decode_request(frame: bytes | memoryview) -> Request:
     if not name or version not in request(name).valid_versions:
         raise UnsupportedVersion(Request(key, name, version, correlation_id, None))
     header, position = decode_prefix("RequestHeader", request_header_version(name, version), frame)
-    body = decode_message(f"{name}Request", version, memoryview(frame)[position:])
+    body, _ = decode_prefix(f"{name}Request", version, frame, position)
     return Request(key, name, version, correlation_id, header.client_id, body)
 
 

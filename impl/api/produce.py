@@ -1,0 +1,85 @@
+"""Between the wire and the core: records in.
+
+| API | versions | notes |
+|---|---|---|
+| Produce | 3-13 | zstd since 7 (KIP-110), messages since 8 (KIP-467), topic ids since 13 (KIP-516) |
+| InitProducerId | 0-5 | KIP-98; the producer's own id and epoch since 3 (KIP-360) |
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from impl.api.translation import Translation
+from impl.core.data_messages import (
+    InitProducerId,
+    Produce,
+    Produced,
+    ProducedPartition,
+    ProducerIdentityGranted,
+    RecordsForPartition,
+)
+from impl.wire import Request, Struct
+
+ZSTD_SINCE = 7
+TOPIC_IDS_SINCE = 13
+
+
+def _read_produce(request: Request, _client_host: str) -> Produce:
+    body, by_id = request.body, request.api_version >= TOPIC_IDS_SINCE
+    return Produce(
+        acks=body.acks,
+        timeout_ms=body.timeout_ms,
+        partitions=tuple(
+            RecordsForPartition(
+                topic.topic_id if by_id else topic.name, partition.index, partition.records
+            )
+            for topic in body.topic_data
+            for partition in topic.partition_data
+        ),
+        transactional_id=body.transactional_id,
+        may_use_zstd=request.api_version >= ZSTD_SINCE,
+    )
+
+
+def _write_produce(request: Request, result: Produced) -> Struct:
+    key = "topic_id" if request.api_version >= TOPIC_IDS_SINCE else "name"
+    return Struct(
+        responses=[
+            Struct(
+                **{key: topic},
+                partition_responses=[_write_partition(partition) for partition in partitions],
+            )
+            for topic, partitions in groupby(result.partitions, key=lambda p: p.topic)
+        ]
+    )
+
+
+def _write_partition(partition: ProducedPartition) -> Struct:
+    return Struct(
+        index=partition.partition,
+        error_code=partition.error,
+        base_offset=partition.base_offset,
+        log_append_time_ms=partition.log_append_time_ms,
+        log_start_offset=partition.log_start_offset,
+        error_message=partition.message,
+    )
+
+
+def _read_init_producer_id(request: Request, _client_host: str) -> InitProducerId:
+    body = request.body
+    return InitProducerId(body.transactional_id, body.producer_id, body.producer_epoch)
+
+
+def _write_init_producer_id(_request: Request, result: ProducerIdentityGranted) -> Struct:
+    return Struct(
+        error_code=result.error,
+        producer_id=result.producer_id,
+        producer_epoch=result.producer_epoch,
+    )
+
+
+PRODUCE_APIS = {
+    "Produce": Translation(_read_produce, _write_produce, range(3, 14)),
+    "InitProducerId": Translation(_read_init_producer_id, _write_init_producer_id, range(6)),
+}

@@ -1,0 +1,222 @@
+"""Between the wire and the core: the cluster and its topics.
+
+| API | versions | notes |
+|---|---|---|
+| Metadata | 0-13 | no topics means all in 0; topic ids since 10 and 12 (KIP-516) |
+| DescribeCluster | 0-2 | KIP-700; endpoint type since 1 (KIP-919), fenced brokers since 2 |
+| CreateTopics | 2-7 | the result in full since 5 (KIP-525), topic id since 7 |
+| DeleteTopics | 1-6 | topic ids since 6 |
+| CreatePartitions | 0-3 | KIP-195 |
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from impl.api.translation import Translation
+from impl.core.topic_messages import (
+    CreatedPartitions,
+    CreatedTopic,
+    CreatedTopics,
+    CreatePartitions,
+    CreateTopics,
+    DeletedTopics,
+    DeleteTopics,
+    DescribedCluster,
+    DescribedTopic,
+    DescribeTopics,
+    MorePartitions,
+    NewTopic,
+)
+from impl.core.topics import TopicReference
+from impl.wire import Request, Struct
+from spec.wire.errors import ErrorCode
+
+NOT_ASKED = -(2**31)
+# Bit n stands for operation n; without an authorizer everybody may do what there is to do.
+ALL_TOPIC_OPERATIONS = sum(1 << operation for operation in (3, 4, 5, 6, 7, 8, 10, 11))
+ALL_CLUSTER_OPERATIONS = sum(1 << operation for operation in (5, 7, 8, 9, 10, 11, 12))
+
+TOPIC_IDS_IN_DELETE_SINCE = 6
+BROKER_ENDPOINTS = 1
+
+
+def _brokers(cluster: DescribedCluster, id_field: str) -> list[Struct]:
+    return [
+        Struct(**{id_field: each.node_id}, host=each.host, port=each.port, rack=each.rack)
+        for each in cluster.brokers
+    ]
+
+
+# Metadata
+
+
+def _read_metadata(request: Request, _client_host: str) -> DescribeTopics:
+    body = request.body
+    topics: tuple[TopicReference, ...] | None = None
+    if body.topics is not None and (body.topics or request.api_version > 0):
+        topics = tuple(t.topic_id if t.name is None else t.name for t in body.topics)
+    return DescribeTopics(topics, body.allow_auto_topic_creation)
+
+
+def _write_metadata(request: Request, cluster: DescribedCluster) -> Struct:
+    asked = request.body.include_cluster_authorized_operations
+    return Struct(
+        brokers=_brokers(cluster, "node_id"),
+        cluster_id=cluster.cluster_id,
+        controller_id=cluster.controller_id,
+        topics=[_write_topic(request, topic) for topic in cluster.topics],
+        cluster_authorized_operations=ALL_CLUSTER_OPERATIONS if asked else NOT_ASKED,
+    )
+
+
+def _write_topic(request: Request, topic: DescribedTopic) -> Struct:
+    asked = request.body.include_topic_authorized_operations
+    return Struct(
+        error_code=topic.error,
+        name=topic.name if topic.name is not None or request.api_version >= 12 else "",
+        topic_id=topic.topic_id,
+        is_internal=topic.is_internal,
+        topic_authorized_operations=ALL_TOPIC_OPERATIONS if asked else NOT_ASKED,
+        partitions=[
+            Struct(
+                partition_index=each.partition,
+                leader_id=each.leader,
+                leader_epoch=each.leader_epoch,
+                replica_nodes=list(each.replicas),
+                isr_nodes=list(each.isr),
+            )
+            for each in topic.partitions
+        ],
+    )
+
+
+# DescribeCluster
+
+
+def _read_describe_cluster(_request: Request, _client_host: str) -> DescribeTopics:
+    return DescribeTopics(topics=())
+
+
+def _write_describe_cluster(request: Request, cluster: DescribedCluster) -> Struct:
+    body = request.body
+    if body.endpoint_type != BROKER_ENDPOINTS:
+        return Struct(
+            error_code=ErrorCode.MISMATCHED_ENDPOINT_TYPE,
+            error_message="This listener is for clients of brokers.",
+            endpoint_type=BROKER_ENDPOINTS,
+            cluster_id=cluster.cluster_id,
+        )
+    asked = body.include_cluster_authorized_operations
+    return Struct(
+        endpoint_type=BROKER_ENDPOINTS,
+        cluster_id=cluster.cluster_id,
+        controller_id=cluster.controller_id,
+        brokers=_brokers(cluster, "broker_id"),
+        cluster_authorized_operations=ALL_CLUSTER_OPERATIONS if asked else NOT_ASKED,
+    )
+
+
+# CreateTopics
+
+
+def _read_create_topics(request: Request, _client_host: str) -> CreateTopics:
+    topics = tuple(
+        NewTopic(
+            name=topic.name,
+            num_partitions=topic.num_partitions,
+            replication_factor=topic.replication_factor,
+            assignment=tuple(
+                (each.partition_index, tuple(each.broker_ids)) for each in topic.assignments
+            ),
+            configs=tuple((each.name, each.value) for each in topic.configs),
+        )
+        for topic in request.body.topics
+    )
+    return CreateTopics(topics, request.body.validate_only)
+
+
+def _write_create_topics(_request: Request, result: CreatedTopics) -> Struct:
+    return Struct(topics=[_write_created(topic) for topic in result.topics])
+
+
+def _write_created(topic: CreatedTopic) -> Struct:
+    return Struct(
+        name=topic.name,
+        topic_id=topic.topic_id,
+        error_code=topic.error,
+        error_message=topic.message,
+        num_partitions=topic.num_partitions,
+        replication_factor=topic.replication_factor,
+        configs=[
+            Struct(
+                name=each.name,
+                value=each.value,
+                read_only=each.is_read_only,
+                config_source=each.source,
+            )
+            for each in topic.configs
+        ],
+    )
+
+
+# DeleteTopics
+
+
+def _read_delete_topics(request: Request, _client_host: str) -> DeleteTopics:
+    if request.api_version < TOPIC_IDS_IN_DELETE_SINCE:
+        return DeleteTopics(tuple(request.body.topic_names))
+    topics: list[Any] = [
+        each.topic_id if each.name is None else each.name for each in request.body.topics
+    ]
+    return DeleteTopics(tuple(topics))
+
+
+def _write_delete_topics(request: Request, result: DeletedTopics) -> Struct:
+    by_id = request.api_version >= TOPIC_IDS_IN_DELETE_SINCE
+    return Struct(
+        responses=[
+            Struct(
+                name=each.name if by_id else each.name or "",
+                topic_id=each.topic_id,
+                error_code=each.error,
+                error_message=each.message,
+            )
+            for each in result.topics
+        ]
+    )
+
+
+# CreatePartitions
+
+
+def _read_create_partitions(request: Request, _client_host: str) -> CreatePartitions:
+    topics = tuple(
+        MorePartitions(
+            name=topic.name,
+            count=topic.count,
+            assignments=None
+            if topic.assignments is None
+            else tuple(tuple(each.broker_ids) for each in topic.assignments),
+        )
+        for topic in request.body.topics
+    )
+    return CreatePartitions(topics, request.body.validate_only)
+
+
+def _write_create_partitions(_request: Request, result: CreatedPartitions) -> Struct:
+    return Struct(
+        results=[
+            Struct(name=each.name, error_code=each.error, error_message=each.message)
+            for each in result.topics
+        ]
+    )
+
+
+TOPIC_APIS = {
+    "Metadata": Translation(_read_metadata, _write_metadata, range(14)),
+    "DescribeCluster": Translation(_read_describe_cluster, _write_describe_cluster, range(3)),
+    "CreateTopics": Translation(_read_create_topics, _write_create_topics, range(2, 8)),
+    "DeleteTopics": Translation(_read_delete_topics, _write_delete_topics, range(1, 7)),
+    "CreatePartitions": Translation(_read_create_partitions, _write_create_partitions, range(4)),
+}

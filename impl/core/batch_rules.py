@@ -1,0 +1,140 @@
+"""Which bytes of a client are a batch that a partition takes: the RECB clauses.
+
+Looks at the bytes and at the topic's options only. Whether the batch comes at the right time, from the
+right producer and to the right broker is decided by `partition`.
+"""
+
+from __future__ import annotations
+
+from impl.core.batch import (
+    HEADER_SIZE,
+    LENGTH_OFFSET,
+    MAGIC,
+    MINIMUM_LENGTH,
+    NO_TIMESTAMP,
+    NOT_COMPRESSED,
+    ZSTD,
+    BatchHeader,
+    MalformedRecordsError,
+    Record,
+    checksum_is_right,
+    read_header,
+    read_records,
+    with_checksum,
+    with_log_append_time,
+)
+from impl.core.config import TopicConfig
+from impl.core.log import Platform
+from impl.core.refusal import KafkaError
+from impl.core.storage import Bytes
+from spec.wire.errors import ErrorCode
+
+_MAGIC_OFFSET = 16
+_OLD_HEADER_SIZE = 17
+
+
+def only_batch(records: Bytes | None, *, may_use_zstd: bool) -> BatchHeader:
+    """RECB-03, RECB-13: exactly one batch of version 2, whole. Raises KafkaError."""
+    size = 0 if records is None else len(records)
+    if records is None or size < _OLD_HEADER_SIZE:
+        raise _invalid("There is no record batch.")
+    length = int.from_bytes(memoryview(records)[8:12], "big", signed=True)
+    if length + LENGTH_OFFSET > size:
+        raise _invalid("The record batch is cut short.")
+    if records[_MAGIC_OFFSET] != MAGIC:
+        raise _invalid(f"The batch has magic {records[_MAGIC_OFFSET]}, not {MAGIC}.")
+    if length < MINIMUM_LENGTH:
+        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, f"No batch has a length of {length}.")
+    if length + LENGTH_OFFSET < size:
+        raise _invalid("There is more than one record batch.")
+    header = read_header(records)
+    if header.compression > ZSTD or (header.compression == ZSTD and not may_use_zstd):
+        raise KafkaError(
+            ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+            f"Compression {header.compression} cannot be used with this version of Produce.",
+        )
+    return header
+
+
+def accept_batch(
+    header: BatchHeader, batch: Bytes, config: TopicConfig, platform: Platform, now_ms: int
+) -> BatchHeader:
+    """The header that the batch gets in the log, but for offset and epoch. Raises KafkaError."""
+    _check_header(header, batch, config, platform)
+    payload = memoryview(batch)[HEADER_SIZE : header.size]
+    accepted = _check_records(header, payload, config, platform, now_ms)
+    if accepted is header:
+        return header
+    return with_checksum(accepted, payload, platform.checksum)
+
+
+def _check_header(
+    header: BatchHeader, batch: Bytes, config: TopicConfig, platform: Platform
+) -> None:
+    if header.base_offset != 0:
+        raise _invalid(f"The base offset is {header.base_offset}, not 0.")
+    if header.size > config.max_message_bytes:  # RECB-06
+        raise KafkaError(
+            ErrorCode.MESSAGE_TOO_LARGE,
+            f"The batch has {header.size} bytes, of at most {config.max_message_bytes}.",
+        )
+    if not checksum_is_right(header, batch, platform.checksum):  # RECB-01
+        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "The checksum does not match the batch.")
+    if header.record_count <= 0 or header.last_offset_delta + 1 != header.record_count:
+        raise _invalid(  # RECB-04
+            f"The batch has {header.record_count} records, and {header.last_offset_delta}"
+            " as its last offset delta."
+        )
+    if header.is_control:  # RECB-05
+        raise _invalid("Clients do not write control batches.")
+    if header.has_producer_id and header.base_sequence < 0:
+        raise _invalid(f"An idempotent producer has no sequence {header.base_sequence}.")
+    if header.is_log_append_time and config.message_timestamp_type == "CreateTime":  # RECB-09
+        raise KafkaError(
+            ErrorCode.INVALID_TIMESTAMP, "A producer does not set the timestamp type."
+        )
+
+
+def _check_records(
+    header: BatchHeader, payload: Bytes, config: TopicConfig, platform: Platform, now_ms: int
+) -> BatchHeader:
+    """Look into the batch, and give it the timestamps that its records have."""
+    append_time = config.message_timestamp_type == "LogAppendTime"
+    timestamps = [header.base_timestamp, header.max_timestamp]
+    if header.compression == NOT_COMPRESSED or config.is_compacted:
+        timestamps = []
+        for record in _records(header, payload, platform):
+            timestamps.append(record.timestamp)
+            if config.is_compacted and record.key is None:  # COMP-10
+                raise _invalid("A compacted topic takes no record without a key.")
+    if append_time:
+        return with_log_append_time(header, now_ms)  # RECB-08
+    earliest = now_ms - config.message_timestamp_before_max_ms
+    latest = now_ms + config.message_timestamp_after_max_ms
+    for timestamp in timestamps:
+        if timestamp != NO_TIMESTAMP and not earliest <= timestamp <= latest:  # RECB-07
+            raise KafkaError(
+                ErrorCode.INVALID_TIMESTAMP, f"The timestamp {timestamp} is out of range."
+            )
+    if max(timestamps) != header.max_timestamp:
+        return header._replace(max_timestamp=max(timestamps))
+    return header
+
+
+def _records(header: BatchHeader, payload: Bytes, platform: Platform) -> list[Record]:
+    if header.compression != NOT_COMPRESSED:
+        plain = platform.decompress(header.compression, payload)
+        if plain is None:
+            raise KafkaError(
+                ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+                "This broker cannot look into the batch, as a compacted topic demands.",
+            )
+        payload = plain
+    try:
+        return list(read_records(header, payload))
+    except MalformedRecordsError as problem:
+        raise _invalid(f"The records cannot be read: {problem}.") from problem
+
+
+def _invalid(message: str) -> KafkaError:
+    return KafkaError(ErrorCode.INVALID_RECORD, message)

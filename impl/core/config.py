@@ -1,0 +1,216 @@
+"""The options of the broker and of a topic, under Apache Kafka's names and with its defaults.
+
+An option is a field whose name has underscores for dots. A topic that does not set an option takes it
+from the broker option that stands beside it here; DescribeConfigs tells which of them decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, TypeVar, get_type_hints
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+WEEK_MS = 7 * 24 * HOUR_MS
+INT_MAX = 2**31 - 1
+LONG_MAX = 2**63 - 1
+
+Options = TypeVar("Options")
+
+
+class ConfigError(Exception):
+    """A name or a value that cannot be; the message is a sentence."""
+
+
+def option(
+    default: Any,
+    *,
+    at_least: int | None = None,
+    at_most: int = LONG_MAX,
+    one_of: tuple[str, ...] = (),
+    broker: str | None = None,
+) -> Any:
+    """A field with its limits, and the broker option that a topic option falls back on."""
+    rules = {"at_least": at_least, "at_most": at_most, "one_of": one_of, "broker": broker}
+    return field(default=default, metadata=rules)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicConfig:
+    cleanup_policy: tuple[str, ...] = option(
+        ("delete",), one_of=("delete", "compact"), broker="log.cleanup.policy"
+    )
+    compression_type: str = option("producer", one_of=("producer",), broker="compression.type")
+    delete_retention_ms: int = option(
+        24 * HOUR_MS, at_least=0, broker="log.cleaner.delete.retention.ms"
+    )
+    index_interval_bytes: int = option(
+        4096, at_most=INT_MAX, at_least=0, broker="log.index.interval.bytes"
+    )
+    max_message_bytes: int = option(
+        1_048_588, at_most=INT_MAX, at_least=0, broker="message.max.bytes"
+    )
+    message_timestamp_after_max_ms: int = option(
+        HOUR_MS, at_least=0, broker="log.message.timestamp.after.max.ms"
+    )
+    message_timestamp_before_max_ms: int = option(
+        LONG_MAX, at_least=0, broker="log.message.timestamp.before.max.ms"
+    )
+    message_timestamp_type: str = option(
+        "CreateTime", one_of=("CreateTime", "LogAppendTime"), broker="log.message.timestamp.type"
+    )
+    min_insync_replicas: int = option(1, at_most=INT_MAX, at_least=1, broker="min.insync.replicas")
+    retention_bytes: int = option(-1, at_least=-1, broker="log.retention.bytes")
+    retention_ms: int = option(WEEK_MS, at_least=-1, broker="log.retention.ms")
+    segment_bytes: int = option(1 << 30, at_most=INT_MAX, at_least=14, broker="log.segment.bytes")
+    segment_index_bytes: int = option(
+        10 << 20, at_most=INT_MAX, at_least=24, broker="log.index.size.max.bytes"
+    )
+    segment_ms: int = option(WEEK_MS, at_least=1, broker="log.roll.ms")
+
+    @property
+    def is_compacted(self) -> bool:
+        return "compact" in self.cleanup_policy
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerConfig:
+    auto_create_topics_enable: bool = option(True)
+    broker_rack: str = option("")
+    connections_max_idle_ms: int = option(10 * MINUTE_MS)
+    default_replication_factor: int = option(1, at_most=INT_MAX, at_least=1)
+    delete_topic_enable: bool = option(True)
+    fetch_max_bytes: int = option(55 << 20, at_most=INT_MAX, at_least=1024)
+    node_id: int = option(1, at_most=INT_MAX, at_least=0)
+    num_partitions: int = option(1, at_most=INT_MAX, at_least=1)
+    producer_id_expiration_ms: int = option(24 * HOUR_MS, at_most=INT_MAX, at_least=1)
+    socket_request_max_bytes: int = option(100 << 20, at_most=INT_MAX, at_least=1)
+
+
+# Kafka counts these in a larger unit under another name; the smaller unit wins if both are given.
+_LARGER_UNITS = {
+    "log.retention.minutes": ("log.retention.ms", MINUTE_MS),
+    "log.retention.hours": ("log.retention.ms", HOUR_MS),
+    "log.roll.hours": ("log.roll.ms", HOUR_MS),
+}
+_SYNONYMS = {"broker.id": "node.id"}
+
+
+def option_name(definition: Field[Any]) -> str:
+    return definition.name.replace("_", ".")
+
+
+def options(kind: type[Any]) -> dict[str, Field[Any]]:
+    return {option_name(definition): definition for definition in fields(kind)}
+
+
+def _number(name: str, text: str, at_least: int | None = None, at_most: int = LONG_MAX) -> int:
+    try:
+        value = int(text.strip())
+    except ValueError:
+        raise ConfigError(f"{name} is a whole number, and {text!r} is none.") from None
+    if at_least is not None and value < at_least:
+        raise ConfigError(f"{name} is at least {at_least}, and {value} is less.")
+    if value > at_most:
+        raise ConfigError(f"{name} is at most {at_most}, and {value} is more.")
+    return value
+
+
+def _check_choice(name: str, value: str, one_of: tuple[str, ...]) -> None:
+    if one_of and value not in one_of:
+        raise ConfigError(f"{name} is one of {', '.join(one_of)}, and not {value!r}.")
+
+
+def parse_option(kind: type[Any], name: str, text: str) -> Any:
+    """The value of one option of a dataclass of options. Raises ConfigError."""
+    definition = options(kind).get(name)
+    if definition is None:
+        raise ConfigError(f"There is no option {name}.")
+    type_ = get_type_hints(kind)[definition.name]
+    rules = definition.metadata
+    one_of = rules.get("one_of", ())
+    if type_ is int:
+        return _number(name, text, rules.get("at_least"), rules.get("at_most", LONG_MAX))
+    if type_ is bool:
+        _check_choice(name, text.strip().lower(), ("true", "false"))
+        return text.strip().lower() == "true"
+    if type_ is str:
+        _check_choice(name, text.strip(), one_of)
+        return text.strip()
+    values = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not values:
+        raise ConfigError(f"{name} is a list with at least one of {', '.join(one_of)}.")
+    for value in values:
+        _check_choice(name, value, one_of)
+    return values
+
+
+def render_option(value: Any) -> str:
+    """The text that `parse_option` reads as this value."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def parse_options(
+    kind: type[Options], values: Mapping[str, str], base: Options | None = None
+) -> Options:
+    """A dataclass of options from the values that were given, over `base` or the defaults."""
+    given = {name.replace(".", "_"): parse_option(kind, name, v) for name, v in values.items()}
+    kept = {} if base is None else {f: getattr(base, f) for f in _field_names(kind)}
+    return kind(**{**kept, **given})
+
+
+def _field_names(kind: type[Any]) -> Iterator[str]:
+    return (definition.name for definition in fields(kind))
+
+
+def topic_options_of_broker() -> dict[str, str]:
+    """The broker options that set the default of a topic option, each with that topic option."""
+    return {d.metadata["broker"]: option_name(d) for d in fields(TopicConfig)}
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """A broker's properties, sorted by whom they concern."""
+
+    broker: BrokerConfig
+    topic_defaults: TopicConfig
+    others: Mapping[type[Any], Any]
+    given: Mapping[str, str]
+
+
+def parse_properties(given: Mapping[str, str], *others: type[Any]) -> Properties:
+    """Read a broker's properties; `others` are further dataclasses of options. Raises ConfigError."""
+    values = _in_smallest_unit(given)
+    topic_options = topic_options_of_broker()
+    groups: dict[type[Any], dict[str, str]] = {
+        kind: {} for kind in (BrokerConfig, TopicConfig, *others)
+    }
+    for name, text in values.items():
+        if name in topic_options:
+            groups[TopicConfig][topic_options[name]] = text
+            continue
+        owners = [kind for kind in groups if kind is not TopicConfig and name in options(kind)]
+        if not owners:
+            raise ConfigError(f"{name} is not a property of this broker.")
+        groups[owners[0]][name] = text
+    return Properties(
+        broker=parse_options(BrokerConfig, groups[BrokerConfig]),
+        topic_defaults=parse_options(TopicConfig, groups[TopicConfig]),
+        others={kind: parse_options(kind, groups[kind]) for kind in others},
+        given=values,
+    )
+
+
+def _in_smallest_unit(given: Mapping[str, str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name in sorted(given, key=lambda name: name not in _LARGER_UNITS):
+        name_, text = _SYNONYMS.get(name, name), given[name]
+        if name in _LARGER_UNITS:
+            name_, factor = _LARGER_UNITS[name]
+            number = _number(name, text, at_least=-1)
+            text = str(number * factor if number >= 0 else number)
+        values[name_] = text
+    return values

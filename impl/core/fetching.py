@@ -1,0 +1,151 @@
+"""Fetch: read each partition, and wait for more when there is less than the reader wants.
+
+STOR-12, STOR-13, WIRE-12. Every fetch is a full one: this broker keeps no fetch sessions, which KIP-227
+permits, so it answers session id 0 and knows no other (WIRE-10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from impl.core.batch import ZSTD, read_header
+from impl.core.data_messages import (
+    NO_REPLICA,
+    Fetch,
+    Fetched,
+    FetchedPartition,
+    FetchPartition,
+)
+from impl.core.events import Call, Output, Reply
+from impl.core.partitions import Partitions
+from impl.core.refusal import KafkaError
+from impl.core.storage import StorageError
+from impl.core.topics import TopicPartition
+from spec.wire.errors import ErrorCode
+
+NO_SESSION = 0
+INITIAL_EPOCH, FINAL_EPOCH = 0, -1
+
+
+@dataclass(slots=True)
+class ParkedFetch:
+    request: Fetch
+    deadline_ms: int
+
+
+class Fetching:
+    def __init__(self, partitions: Partitions, fetch_max_bytes: int) -> None:
+        self._partitions = partitions
+        self._fetch_max_bytes = fetch_max_bytes
+        self._parked: dict[Call, ParkedFetch] = {}
+        self._watched: dict[TopicPartition, set[Call]] = {}
+
+    def handle(self, call: Call, request: Fetch, now_ms: int) -> list[Output]:
+        if request.session_epoch not in (INITIAL_EPOCH, FINAL_EPOCH):
+            if request.session_id == NO_SESSION:
+                return [Reply(call, Fetched(error=ErrorCode.INVALID_FETCH_SESSION_EPOCH))]
+            return [Reply(call, Fetched(error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND))]
+        fetched = self._read(request)
+        if _is_enough(request, fetched) or request.max_wait_ms <= 0:
+            return [Reply(call, fetched)]
+        self._park(call, ParkedFetch(request, now_ms + request.max_wait_ms))
+        return []
+
+    def _read(self, request: Fetch) -> Fetched:
+        budget = min(request.max_bytes, self._fetch_max_bytes)
+        at_least_one = True
+        answers = []
+        for asked in request.partitions:
+            answer = self._read_partition(request, asked, budget, at_least_one=at_least_one)
+            answers.append(answer)
+            budget -= len(answer.records)
+            at_least_one = at_least_one and not answer.records
+        return Fetched(tuple(answers))
+
+    def _read_partition(
+        self, request: Fetch, asked: FetchPartition, budget: int, *, at_least_one: bool
+    ) -> FetchedPartition:
+        try:
+            partition = self._partitions.find(asked.topic, asked.partition)
+            if request.replica_id > NO_REPLICA:
+                raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER, "No such replica.")
+            answer = partition.read(
+                asked, budget, request.isolation_level, at_least_one=at_least_one
+            )
+        except KafkaError as refused:
+            return FetchedPartition(asked.topic, asked.partition, refused.error)
+        except StorageError:
+            error = ErrorCode.KAFKA_STORAGE_ERROR
+            return FetchedPartition(asked.topic, asked.partition, error)
+        if not request.may_use_zstd and _has_zstd(answer):  # RECB-13
+            error = ErrorCode.UNSUPPORTED_COMPRESSION_TYPE
+            return FetchedPartition(asked.topic, asked.partition, error)
+        return answer
+
+    # Waiting
+
+    def _park(self, call: Call, parked: ParkedFetch) -> None:
+        self._parked[call] = parked
+        for at in self._watched_by(parked.request):
+            self._watched.setdefault(at, set()).add(call)
+
+    def _watched_by(self, request: Fetch) -> Iterable[TopicPartition]:
+        for asked in request.partitions:
+            yield self._partitions.find(asked.topic, asked.partition).at
+
+    def _unpark(self, call: Call) -> ParkedFetch | None:
+        parked = self._parked.pop(call, None)
+        if parked is not None:
+            for at in [at for at, calls in self._watched.items() if call in calls]:
+                self._watched[at].discard(call)
+                if not self._watched[at]:
+                    del self._watched[at]
+        return parked
+
+    def changed(self, partitions: Iterable[TopicPartition]) -> list[Output]:
+        """Look again at the requests that wait for one of these partitions."""
+        concerned = {call for at in partitions for call in self._watched.get(at, ())}
+        outputs: list[Output] = []
+        for call in sorted(concerned):
+            request = self._parked[call].request
+            fetched = self._read(request)
+            if _is_enough(request, fetched):
+                self._unpark(call)
+                outputs.append(Reply(call, fetched))
+        return outputs
+
+    def release(self, now_ms: int) -> list[Output]:
+        """WIRE-12: answer those that waited long enough with what there is."""
+        outputs: list[Output] = []
+        for call in [c for c, p in self._parked.items() if p.deadline_ms <= now_ms]:
+            parked = self._unpark(call)
+            if parked is not None:
+                outputs.append(Reply(call, self._read(parked.request)))
+        return outputs
+
+    def next_deadline_ms(self) -> int | None:
+        return min((parked.deadline_ms for parked in self._parked.values()), default=None)
+
+    def forget(self, connection_id: int) -> None:
+        for call in [c for c in self._parked if c.connection_id == connection_id]:
+            self._unpark(call)
+
+
+def _is_enough(request: Fetch, fetched: Fetched) -> bool:
+    """Bytes enough, or news that should not wait."""
+    if not fetched.partitions:
+        return True
+    if any(p.error or p.diverging_epoch for p in fetched.partitions):
+        return True
+    return sum(len(p.records) for p in fetched.partitions) >= request.min_bytes
+
+
+def _has_zstd(answer: FetchedPartition) -> bool:
+    position = 0
+    while position < len(answer.records):
+        header = read_header(answer.records, position)
+        if header.compression == ZSTD:
+            return True
+        position += header.size
+    return False

@@ -1,0 +1,99 @@
+"""The one interface between the broker's core and the disk, and a disk that lives in memory.
+
+Paths are relative to the data folder and have at most one folder in them: `meta.properties`,
+`orders-0/00000000000000000000.log`. An implementation does what it is told and decides nothing; whatever
+goes wrong below it is raised as `StorageError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeAlias
+
+Bytes: TypeAlias = bytes | bytearray | memoryview
+
+
+class StorageError(Exception):
+    """The disk did not do what it was told: it is full, broken or gone."""
+
+
+class Storage(Protocol):
+    def folders(self) -> list[str]:
+        """The folders of the data folder."""
+
+    def files(self, folder: str) -> list[str]:
+        """The names of the files in a folder; none if there is no such folder."""
+
+    def size(self, path: str) -> int | None:
+        """The size of a file in bytes, or None if there is none."""
+
+    def read(self, path: str, position: int, length: int) -> bytes:
+        """Up to `length` bytes from `position`: fewer at the end of the file."""
+
+    def append(self, path: str, parts: Sequence[Bytes]) -> None:
+        """Write at the end of a file; make the file, and its folder, when there is none.
+
+        On return the bytes survive the death of this process; only `flush` makes them survive the
+        machine's. On failure some of them may have been written.
+        """
+
+    def truncate(self, path: str, size: int) -> None:
+        """Cut a file to `size` bytes."""
+
+    def flush(self, path: str) -> None:
+        """Return when all that was appended to the file survives the loss of power."""
+
+    def replace(self, path: str, content: bytes, *, durable: bool = True) -> None:
+        """Give a file new content at once: a reader, or a restart, sees the old or the new."""
+
+    def delete(self, path: str) -> None:
+        """Remove a file, or a folder with all that is in it; nothing happens if it is gone."""
+
+
+class MemoryStorage:
+    """Files in memory, which forget on `crash` what was not flushed."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, bytearray] = {}
+        self._flushed: dict[str, bytes] = {}
+
+    def folders(self) -> list[str]:
+        return sorted({path.partition("/")[0] for path in self._files if "/" in path})
+
+    def files(self, folder: str) -> list[str]:
+        prefix = folder + "/"
+        return sorted(path[len(prefix) :] for path in self._files if path.startswith(prefix))
+
+    def size(self, path: str) -> int | None:
+        return len(self._files[path]) if path in self._files else None
+
+    def read(self, path: str, position: int, length: int) -> bytes:
+        try:
+            return bytes(self._files[path][position : position + length])
+        except KeyError:
+            raise StorageError(f"there is no file {path}") from None
+
+    def append(self, path: str, parts: Iterable[Bytes]) -> None:
+        content = self._files.setdefault(path, bytearray())
+        for part in parts:
+            content += part
+
+    def truncate(self, path: str, size: int) -> None:
+        del self._files[path][size:]
+
+    def flush(self, path: str) -> None:
+        self._flushed[path] = bytes(self._files[path])
+
+    def replace(self, path: str, content: bytes, *, durable: bool = True) -> None:
+        self._files[path] = bytearray(content)
+        if durable:
+            self._flushed[path] = content
+
+    def delete(self, path: str) -> None:
+        for name in [n for n in self._files if n == path or n.startswith(path + "/")]:
+            del self._files[name]
+            self._flushed.pop(name, None)
+
+    def crash(self) -> None:
+        """Lose power: each file becomes what it was when it was last flushed."""
+        self._files = {path: bytearray(content) for path, content in self._flushed.items()}
