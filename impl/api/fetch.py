@@ -2,7 +2,7 @@
 
 | API | versions | notes |
 |---|---|---|
-| Fetch | 4-18 | sessions 7 (KIP-227), leader epoch 9 (KIP-320), zstd 10, divergence 12, topic ids 13 |
+| Fetch | 4-18 | sessions 7 (KIP-227), epoch 9 (KIP-320), zstd 10, divergence 12, topic ids 13 |
 | ListOffsets | 1-10 | isolation 2, leader epoch 4, maximum timestamp 7 (KIP-734), tiers 8 and 9 |
 | OffsetForLeaderEpoch | 2-4 | KIP-101, KIP-279, KIP-320 |
 | DeleteRecords | 0-2 | KIP-107 |

@@ -1,7 +1,7 @@
 """The records of the metadata log as bytes, in Apache Kafka's format.
 
-A value is a frame version, the type of the record, its version, and the record. Types that this broker
-does not know are skipped when they are read.
+A value is a frame version, the type of the record, its version, and the record. Types that this
+broker does not know are skipped when they are read.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 | API | versions | notes |
 |---|---|---|
-| Produce | 3-13 | zstd since 7 (KIP-110), messages since 8 (KIP-467), topic ids since 13 (KIP-516) |
+| Produce | 3-13 | zstd since 7 (KIP-110), messages since 8 (KIP-467), topic ids 13 (KIP-516) |
 | InitProducerId | 0-5 | KIP-98; the producer's own id and epoch since 3 (KIP-360) |
 """
 

@@ -2,7 +2,7 @@
 
 | API | versions | notes |
 |---|---|---|
-| ApiVersions | 0-4 | client name and version since 3 (KIP-511); an unknown version is answered in 0 |
+| ApiVersions | 0-4 | client's name and version since 3 (KIP-511); unknown versions get 0 |
 """
 
 from __future__ import annotations

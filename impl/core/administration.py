@@ -1,4 +1,4 @@
-"""Requests about topics and coordinators: described from the catalogue, changed through the controller."""
+"""Topics and coordinators: described from the catalogue, changed through the controller."""
 
 from __future__ import annotations
 

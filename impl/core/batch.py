@@ -1,10 +1,10 @@
 """The record batch, version 2: its header, its records, and how the broker restamps it.
 
-The broker keeps batches as the producer sent them: opaque bytes behind a header of 61 bytes. This file
-knows the layout of both and nothing of partitions or of what is permitted.
+The broker keeps batches as the producer sent them: opaque bytes behind a header of 61 bytes. This
+file knows the layout of both and nothing of partitions or of what is permitted.
 
-The checksum covers everything from the attributes on. Base offset, length, leader epoch and magic stand
-before it, so the broker can set them without computing it anew (RECB-01, RECB-02).
+The checksum covers everything from the attributes on. Base offset, length, leader epoch and magic
+stand before it, so the broker can set them without computing it anew (RECB-01, RECB-02).
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def checksum_is_right(header: BatchHeader, batch: Bytes, checksum: Checksum) -> 
 
 
 def with_log_append_time(header: BatchHeader, now_ms: int) -> BatchHeader:
-    """All records of the batch get the broker's time (RECB-08). The checksum is to be computed anew."""
+    """Give all records the broker's time (RECB-08). The checksum is to be computed anew."""
     return header._replace(attributes=header.attributes | _LOG_APPEND_TIME, max_timestamp=now_ms)
 
 

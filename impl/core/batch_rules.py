@@ -1,7 +1,7 @@
 """Which bytes of a client are a batch that a partition takes: the RECB clauses.
 
-Looks at the bytes and at the topic's options only. Whether the batch comes at the right time, from the
-right producer and to the right broker is decided by `partition`.
+Looks at the bytes and at the topic's options only. Whether the batch comes at the right time, from
+the right producer and to the right broker is decided by `partition`.
 """
 
 from __future__ import annotations

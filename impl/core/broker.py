@@ -1,7 +1,8 @@
 """One broker: takes requests and the time, and says what to answer to whom.
 
-Decides which part of the core deals with a request, and what has to happen elsewhere afterwards: a write
-wakes readers, a deleted topic takes its offsets along. The caller's duties stand in `impl.core`.
+Decides which part of the core deals with a request, and what has to happen elsewhere afterwards: a
+write wakes readers, a deleted topic takes its offsets along. The caller's duties stand in
+`impl.core`.
 """
 
 from __future__ import annotations
@@ -171,7 +172,7 @@ class Broker:
     # Metadata
 
     def commit(self, records: Sequence[MetadataRecord], now_ms: int) -> None:
-        """Write the records, and do what they say. Raises KafkaError, and has then done nothing."""
+        """Write the records, and do what they say. Raises KafkaError, having done nothing."""
         if not records:
             return
         self._metadata_log.append(records, now_ms)
@@ -195,7 +196,7 @@ class Broker:
         self._outputs += self._fetching.changed(gone)
 
     def _init_producer_id(self, request: InitProducerId, now_ms: int) -> ProducerIdentityGranted:
-        """PROD-01, TXNI-03. Transactions are not served, and whoever asks for one is told at once."""
+        """PROD-01. Transactions are not served, and whoever asks for one is told at once."""
         if request.transactional_id is not None:
             return ProducerIdentityGranted(ErrorCode.INVALID_REQUEST)
         if not self._producer_ids:

@@ -1,4 +1,4 @@
-"""What the cluster consists of, as the metadata log tells it: topics, partitions, options, producer ids.
+"""What the cluster consists of, as the metadata log tells it.
 
 A pure fold over records: the same records give the same catalogue, on every broker and after every
 restart. Whether a record may be written is decided by `controller`.

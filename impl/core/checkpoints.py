@@ -37,7 +37,7 @@ def read_leader_epochs(storage: Storage, path: str) -> list[EpochStart]:
 
 
 def write_leader_epochs(storage: Storage, path: str, entries: Iterable[EpochStart]) -> None:
-    """Not flushed: every batch carries its epoch, so a lost file costs only epochs without a record."""
+    """Not flushed: batches carry their epochs, so this costs only epochs without a record."""
     lines = (f"{entry.epoch} {entry.start_offset}" for entry in entries)
     storage.replace(path, write_entries(lines), durable=False)
 

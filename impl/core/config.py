@@ -1,7 +1,7 @@
 """The options of the broker and of a topic, under Apache Kafka's names and with its defaults.
 
-An option is a field whose name has underscores for dots. A topic that does not set an option takes it
-from the broker option that stands beside it here; DescribeConfigs tells which of them decided.
+An option is a field whose name has underscores for dots. A topic that does not set an option takes
+it from the broker option that stands beside it here; DescribeConfigs tells which of them decided.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class Properties:
 
 
 def parse_properties(given: Mapping[str, str], *others: type[Any]) -> Properties:
-    """Read a broker's properties; `others` are further dataclasses of options. Raises ConfigError."""
+    """Read a broker's properties; `others` are more dataclasses of options. Raises ConfigError."""
     values = _in_smallest_unit(given)
     topic_options = topic_options_of_broker()
     groups: dict[type[Any], dict[str, str]] = {

@@ -1,4 +1,4 @@
-"""DescribeConfigs, AlterConfigs and IncrementalAlterConfigs: options told, and those of topics changed."""
+"""Options of brokers and topics: all are described, those of topics can be changed."""
 
 from __future__ import annotations
 

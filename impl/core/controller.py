@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from impl.core.catalogue import Catalogue, Topic
-from impl.core.config import ConfigError, BrokerConfig, TopicConfig, parse_options
+from impl.core.config import BrokerConfig, ConfigError, TopicConfig, parse_options
 from impl.core.metadata_records import (
     ConfigRecord,
     MetadataRecord,

@@ -1,4 +1,4 @@
-"""The group coordinator at its place in the broker: its log is the partitions of `__consumer_offsets`.
+"""The group coordinator in its place: its log is the partitions of `__consumer_offsets`.
 
 Does the duties that `coordinator` gives its caller. What groups do is decided there.
 """
@@ -24,7 +24,7 @@ from impl.core.topics import OFFSETS_TOPIC, TopicPartition
 
 
 class CoordinatorCodec(Protocol):
-    """Turns coordinator records into the key and value of a record, and back; None is of no interest."""
+    """Turns coordinator records into key and value, and back; None is of no interest."""
 
     def encode(self, record: CoordinatorRecord) -> tuple[bytes, bytes | None]: ...
 

@@ -1,4 +1,7 @@
-"""What the broker says to its caller. What it is asked stands in `data_messages` and `topic_messages`."""
+"""What the broker says to its caller.
+
+What it is asked stands in `data_messages`, `topic_messages` and `group_messages`.
+"""
 
 from __future__ import annotations
 

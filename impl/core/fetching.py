@@ -1,7 +1,7 @@
 """Fetch: read each partition, and wait for more when there is less than the reader wants.
 
-STOR-12, STOR-13, WIRE-12. Every fetch is a full one: this broker keeps no fetch sessions, which KIP-227
-permits, so it answers session id 0 and knows no other (WIRE-10).
+STOR-12, STOR-13, WIRE-12. Every fetch is a full one: this broker keeps no fetch sessions, which
+KIP-227 permits, so it answers session id 0 and knows no other (WIRE-10).
 """
 
 from __future__ import annotations

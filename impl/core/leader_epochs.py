@@ -1,7 +1,7 @@
 """The history of leader epochs of one log: which epoch began at which offset (KIP-101, KIP-279).
 
-Strictly increasing in both (ELEC-08). Kept in Kafka's `leader-epoch-checkpoint`; who leads is decided
-elsewhere.
+Strictly increasing in both (ELEC-08). Kept in Kafka's `leader-epoch-checkpoint`; who leads is
+decided elsewhere.
 """
 
 from __future__ import annotations

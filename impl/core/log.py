@@ -1,8 +1,8 @@
 """The log of one partition replica: segments, offsets, epochs; append, read, truncate.
 
 Decides where a batch goes and what a reader gets (STOR-01, STOR-03, STOR-07 to STOR-10, STOR-13).
-Refuses to know who leads, what is committed, and whether a batch was legal: callers hand over batches
-that are complete, with base offset and leader epoch set.
+Refuses to know who leads, what is committed, and whether a batch was legal: callers hand over
+batches that are complete, with base offset and leader epoch set.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Log:
     ) -> None:
         """Open the log in a folder, or begin one.
 
-        Everything from the recovery point on is checked against its checksum and cut at the first batch
-        that is not right (STOR-09); `replay` sees the headers of all that remains.
+        Everything from the recovery point on is checked against its checksum and cut at the first
+        batch that is not right (STOR-09); `replay` sees the headers of all that remains.
         """
         self.config = config
         self.folder = folder

@@ -74,7 +74,7 @@ MetadataRecord: TypeAlias = (
 
 
 class MetadataCodec(Protocol):
-    """Turns records into the values of the metadata log, and back; None is a record of no interest."""
+    """Turns records into values of the metadata log, and back; None is of no interest."""
 
     def encode(self, record: MetadataRecord) -> bytes: ...
 

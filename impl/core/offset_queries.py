@@ -28,7 +28,6 @@ from impl.core.refusal import KafkaError
 from impl.core.topics import INTERNAL_TOPICS
 from spec.wire.errors import ErrorCode
 
-
 # The version of ListOffsets from which on a special timestamp may be asked for.
 _SINCE = {LATEST: 1, EARLIEST: 1, MAXIMUM_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9}
 _NEVER = 1 << 15
@@ -84,7 +83,7 @@ def epoch_ends(partitions: Partitions, request: OffsetsForLeaderEpochs) -> Epoch
 
 
 def delete_records(partitions: Partitions, request: DeleteRecords) -> LowWatermarks:
-    """RETN-07 to RETN-09. The new log start is durable before the answer, so that it never goes back."""
+    """RETN-07 to RETN-09. The log start is durable before the answer: it never goes back."""
     return LowWatermarks(tuple(_delete_records(partitions, p) for p in request.partitions))
 
 

@@ -1,7 +1,7 @@
 """One partition as its leader sees it: what may be written, what is committed, what a reader gets.
 
-Clauses: ACKS-05, ACKS-06, ELEC-09 to ELEC-11, STOR-10 to STOR-12, RETN-04, RETN-07, PROD-02 to PROD-07.
-The leader and the ISR are told (`lead`); who they are is decided by the controller.
+Clauses: ACKS-05, ACKS-06, ELEC-09 to ELEC-11, STOR-10 to STOR-12, RETN-04, RETN-07, PROD-02 to
+PROD-07. The leader and the ISR are told (`lead`); who they are is decided by the controller.
 """
 
 from __future__ import annotations
@@ -289,7 +289,7 @@ class Partition:
     # Deletion
 
     def delete_records(self, offset: int) -> int:
-        """RETN-07: forget what is below the offset; returns the low watermark. Raises KafkaError."""
+        """RETN-07: forget what is below; returns the low watermark. Raises KafkaError."""
         self.check_leader_epoch(NO_LEADER_EPOCH)
         if "delete" not in self.log.config.cleanup_policy:
             raise KafkaError(ErrorCode.POLICY_VIOLATION)  # RETN-09

@@ -1,7 +1,7 @@
 """What one partition remembers of each idempotent producer, and which batch it takes next.
 
-PROD-02 to PROD-07. The state follows from the log: appending and replaying go the same way. Who hands
-out producer ids, and transactions, are decided elsewhere.
+PROD-02 to PROD-07. The state follows from the log: appending and replaying go the same way. Who
+hands out producer ids, and transactions, are decided elsewhere.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class ProducerStates:
         self._producers: dict[int, Producer] = {}
 
     def check(self, header: BatchHeader) -> RememberedBatch | None:
-        """Accept the batch of a client (None), or say which batch it repeats, or raise KafkaError."""
+        """Accept a client's batch (None), or say which one it repeats, or raise KafkaError."""
         producer = self._producers.get(header.producer_id)
         if producer is None:
             return None  # PROD-07
@@ -76,7 +76,7 @@ class ProducerStates:
 
     @staticmethod
     def _check_sequence(producer: Producer, header: BatchHeader) -> None:
-        """PROD-02, PROD-04. What is behind was appended before, or was never sent: both are refused."""
+        """PROD-02, PROD-04. What is behind was appended before or never sent: both are refused."""
         expected = (producer.last_sequence + 1) % SEQUENCES
         if producer.batches and header.base_sequence != expected:
             raise KafkaError(

@@ -20,7 +20,7 @@ NO_ACKS, LEADER_ONLY = 0, 1
 
 @dataclass(slots=True)
 class ParkedProduce:
-    """A request with acks=-1 whose batches are written; those in `pending` are not committed yet."""
+    """A request whose batches are written; those in `pending` are not committed yet."""
 
     partitions: list[ProducedPartition]
     pending: dict[int, int]

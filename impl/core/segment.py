@@ -1,9 +1,10 @@
 """One segment of a log: a file of batches, and the two sparse indexes that find a place in it.
 
-STOR-04 to STOR-07. The offset index has an entry of 8 bytes (offset relative to the segment, position)
-about every `index.interval.bytes`; the time index one of 12 (timestamp, relative offset) which says that
-no record before that offset is younger. They are kept in memory for searching and written to Kafka's
-`.index` and `.timeindex` as they grow. Which offsets a batch gets is decided by `log`.
+STOR-04 to STOR-07. The offset index has an entry of 8 bytes (offset relative to the segment,
+position) about every `index.interval.bytes`; the time index one of 12 (timestamp, relative offset)
+which says that no record before that offset is younger. They are kept in memory for searching and
+written to Kafka's `.index` and `.timeindex` as they grow. Which offsets a batch gets is decided by
+`log`.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class Segment:
             self.write_index_entry(storage)
 
     def note(self, header: BatchHeader, interval: int) -> bool:
-        """Take a batch at the end into account; says whether it has an entry in the offset index."""
+        """Take a batch at the end into account; says whether the offset index grew."""
         indexed = self.bytes_since_entry > interval
         if indexed:
             self.offset_index.append((header.last_offset, self.size))

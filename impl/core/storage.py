@@ -1,8 +1,8 @@
 """The one interface between the broker's core and the disk, and a disk that lives in memory.
 
 Paths are relative to the data folder and have at most one folder in them: `meta.properties`,
-`orders-0/00000000000000000000.log`. An implementation does what it is told and decides nothing; whatever
-goes wrong below it is raised as `StorageError`.
+`orders-0/00000000000000000000.log`. An implementation does what it is told and decides nothing;
+whatever goes wrong below it is raised as `StorageError`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the broker is asked about the cluster, its topics and their options, and what it answers."""
+"""What the broker is asked about the cluster and its topics, and what it answers."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class DeletedTopics:
 
 @dataclass(frozen=True, slots=True)
 class MorePartitions:
-    """`assignments` are the replicas of each new partition; None leaves the choice to the broker."""
+    """`assignments`: the replicas of each new partition; None leaves them to the broker."""
 
     name: str
     count: int

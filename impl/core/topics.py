@@ -48,5 +48,5 @@ def name_problem(name: str) -> str | None:
 
 
 def collision_key(name: str) -> str:
-    """Names that differ only in '.' and '_' are the same metric, so only one may exist (TOPC-02)."""
+    """Names that differ only in '.' and '_' are one metric, so only one may exist (TOPC-02)."""
     return name.replace(".", "_")

@@ -1,8 +1,8 @@
 """One client connection: frames in, frames out, one request at a time.
 
-The next request is not looked at before the last one is answered, and nothing is read while the client
-does not take its answers: that is all the back-pressure there is, and it bounds every buffer (WIRE-01,
-WIRE-02). What a frame means is the server's business.
+The next request is not looked at before the last one is answered, and nothing is read while the
+client does not take its answers: that is all the back-pressure there is, and it bounds every
+buffer (WIRE-01, WIRE-02). What a frame means is the server's business.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The broker as a server: connections to the core and back, and the core's deadlines.
 
-Decides nothing about topics or groups. A frame that is no request closes its connection and harms nobody
-else (WIRE-07, WIRE-14); the only request of an unknown version that is answered is ApiVersions (WIRE-04).
+Decides nothing about topics or groups. A frame that is no request closes its connection and harms
+nobody else (WIRE-07, WIRE-14); the only request of an unknown version that is answered is
+ApiVersions (WIRE-04).
 """
 
 from __future__ import annotations
