@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
+from impl.core.catalogue import Catalogue
 from impl.core.coordinator_log import Append, AppendError, CoordinatorLog
 from impl.core.coordinator_shard import Shard, Shards, each_group
 from impl.core.group import EMPTY, Group
@@ -50,12 +51,12 @@ from impl.core.group_messages import (
     ListGroups,
     SyncGroup,
     SyncReply,
-    TopicPartition,
 )
 from impl.core.group_rebalance import ReadSubscription, Rebalances
 from impl.core.group_records import CoordinatorRecord, GroupRecord, OffsetRecord
 from impl.core.offsets import expired
 from impl.core.offsets_requests import OffsetRequests
+from impl.core.topics import TopicPartition
 from spec.wire.errors import ErrorCode
 
 Replies: TypeAlias = list[tuple[Any, GroupReply]]
@@ -68,7 +69,7 @@ class Coordinator:
         *,
         append: Append,
         new_id: Callable[[], str],
-        has_partition: Callable[[TopicPartition], bool],
+        catalogue: Catalogue,
         read_subscription: ReadSubscription,
     ) -> None:
         self.config = config
@@ -88,7 +89,7 @@ class Coordinator:
         )
         self._shards = Shards(self._log, self._deadlines, self._rebalances)
         self._offsets = OffsetRequests(
-            config, self._shards, self._rebalances, self._answer, has_partition
+            config, self._shards, self._rebalances, self._answer, catalogue
         )
         self._administration = Administration(self._shards, self._answer)
 
@@ -178,8 +179,7 @@ class Coordinator:
             self._expire_offsets()
             return
         group = self._shards.group(deadline.group_id)
-        if group is None:
-            return
+        assert group is not None, "a group takes its deadlines along"
         match deadline:
             case SessionDeadline(member_id=member_id):
                 self._rebalances.session_expired(group, member_id)
@@ -259,9 +259,6 @@ class Coordinator:
             for shard in self._shards:
                 for group_id in shard.offsets.groups_with(at):
                     self._write_or_leave(shard, group_id, [OffsetRecord(group_id, at, None)])
-
-    def partition_of(self, group_id: str) -> int:
-        return self._log.partition_of(group_id)
 
     # Replies
 

@@ -1,27 +1,28 @@
-"""The broker options that groups depend on, under Apache Kafka's names and with its defaults."""
+"""The broker options that groups depend on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-MINUTE_MS = 60_000
+from impl.core.config import INT_MAX, MINUTE_MS, option
 
-# KIP-394: a member that joins for the first time cannot send heartbeats yet, so its parked
-# JoinGroup has a limit of its own; Kafka offers no option for it.
+# A member that joins for the first time cannot send heartbeats yet, so its parked JoinGroup has a
+# limit of its own; Kafka offers no option for it.
 NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
 class GroupConfig:
-    group_min_session_timeout_ms: int = 6_000
-    group_max_session_timeout_ms: int = 30 * MINUTE_MS
-    group_initial_rebalance_delay_ms: int = 3_000
-    group_max_size: int = 2**31 - 1
-    offset_metadata_max_bytes: int = 4_096
-    offsets_commit_timeout_ms: int = 5_000
-    offsets_retention_minutes: int = 7 * 24 * 60
-    offsets_retention_check_interval_ms: int = 10 * MINUTE_MS
-    offsets_topic_num_partitions: int = 50
+    group_min_session_timeout_ms: int = option(6_000)
+    group_max_session_timeout_ms: int = option(30 * MINUTE_MS)
+    group_initial_rebalance_delay_ms: int = option(3_000, at_least=0)
+    group_max_size: int = option(INT_MAX, at_least=1)
+    offset_metadata_max_bytes: int = option(4_096, at_least=0)
+    offsets_commit_timeout_ms: int = option(5_000, at_least=1)
+    offsets_retention_check_interval_ms: int = option(10 * MINUTE_MS, at_least=1)
+    offsets_retention_minutes: int = option(7 * 24 * 60, at_least=1)
+    offsets_topic_num_partitions: int = option(50, at_least=1)
+    offsets_topic_replication_factor: int = option(3, at_least=1)
 
     @property
     def offsets_retention_ms(self) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
+from impl.core.topics import TopicReference
 from spec.wire.errors import ErrorCode
 
 NO_MEMBER_ID = ""
@@ -20,8 +21,10 @@ NO_OFFSET = -1
 NO_RETENTION_TIME = -1
 
 
-class TopicPartition(NamedTuple):
-    topic: str
+class PartitionReference(NamedTuple):
+    """A partition as a request refers to it: by the name of its topic, or by the topic's id."""
+
+    topic: TopicReference
     partition: int
 
 
@@ -94,7 +97,7 @@ class CommitOffsets:
     """OffsetCommit, and TxnOffsetCommit when `producer` is given."""
 
     group_id: str
-    offsets: Mapping[TopicPartition, OffsetToCommit]
+    offsets: Mapping[PartitionReference, OffsetToCommit]
     generation_id: int = NO_GENERATION
     member_id: str = NO_MEMBER_ID
     group_instance_id: str | None = None
@@ -114,19 +117,20 @@ class OffsetsOfGroup:
     """The partitions of one group to fetch; None asks for all that have an offset."""
 
     group_id: str
-    partitions: tuple[TopicPartition, ...] | None
+    partitions: tuple[PartitionReference, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
 class FetchOffsets:
     groups: tuple[OffsetsOfGroup, ...]
     require_stable: bool = False
+    refers_by_id: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteOffsets:
     group_id: str
-    partitions: tuple[TopicPartition, ...]
+    partitions: tuple[PartitionReference, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +207,7 @@ class LeaveReply:
 
 @dataclass(frozen=True, slots=True)
 class CommitReply:
-    errors: Mapping[TopicPartition, ErrorCode]
+    errors: Mapping[PartitionReference, ErrorCode]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +222,7 @@ class FetchedOffset:
 class FetchedGroup:
     group_id: str
     error: ErrorCode = ErrorCode.NONE
-    offsets: Mapping[TopicPartition, FetchedOffset] = field(default_factory=dict)
+    offsets: Mapping[PartitionReference, FetchedOffset] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +233,7 @@ class FetchReply:
 @dataclass(frozen=True, slots=True)
 class DeleteOffsetsReply:
     error: ErrorCode = ErrorCode.NONE
-    errors: Mapping[TopicPartition, ErrorCode] = field(default_factory=dict)
+    errors: Mapping[PartitionReference, ErrorCode] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from impl.core.group_messages import TopicPartition
+from impl.core.topics import TopicPartition
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from impl.core.group import EMPTY, STABLE, Group
-from impl.core.group_messages import TopicPartition
 from impl.core.group_records import CommittedOffset, OffsetRecord
+from impl.core.topics import TopicPartition
 
 
 class _Entry(NamedTuple):

@@ -6,9 +6,10 @@ an offset, its own or another's, only when it is committed in the log of the coo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from impl.core.catalogue import Catalogue
 from impl.core.coordinator_log import AppendError
 from impl.core.coordinator_shard import Shard, Shards
 from impl.core.group import (
@@ -35,10 +36,11 @@ from impl.core.group_messages import (
     GroupReply,
     OffsetsOfGroup,
     OffsetToCommit,
-    TopicPartition,
+    PartitionReference,
 )
 from impl.core.group_rebalance import Rebalances
 from impl.core.group_records import CommittedOffset, OffsetRecord
+from impl.core.topics import TopicPartition
 from spec.wire.errors import ErrorCode
 
 COMMIT_GROUP_ID_NOT_FOUND_SINCE = 9
@@ -51,55 +53,74 @@ class OffsetRequests:
         shards: Shards,
         rebalances: Rebalances,
         answer: Callable[[Any, GroupReply], None],
-        has_partition: Callable[[TopicPartition], bool],
+        catalogue: Catalogue,
     ) -> None:
         self._config = config
         self._shards = shards
         self._rebalances = rebalances
         self._answer = answer
-        self._has_partition = has_partition
+        self._catalogue = catalogue
+
+    def _resolve(
+        self, partitions: Iterable[PartitionReference]
+    ) -> tuple[dict[PartitionReference, TopicPartition], dict[PartitionReference, ErrorCode]]:
+        """The partitions that exist, and for each reference whether it does."""
+        found, errors = {}, {}
+        for reference in partitions:
+            topic = self._catalogue.find(reference.topic)
+            if topic is not None and reference.partition in topic.partitions:
+                found[reference] = TopicPartition(topic.name, reference.partition)
+                errors[reference] = ErrorCode.NONE
+            elif topic is None and not isinstance(reference.topic, str):
+                errors[reference] = ErrorCode.UNKNOWN_TOPIC_ID
+            else:
+                errors[reference] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        return found, errors
 
     # OffsetCommit
 
     def commit(self, token: Any, request: CommitOffsets) -> None:
-        unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        known = {at: o for at, o in request.offsets.items() if self._has_partition(at)}
-        errors = {at: ErrorCode.NONE if at in known else unknown for at in request.offsets}
-        if not known:
+        found, errors = self._resolve(request.offsets)
+        if not found:
             self._answer(token, CommitReply(errors))
             return
         shard, error = self._shards.find(request.group_id)
         group = None if shard is None else shard.groups.get(request.group_id)
         error = error or refuse_commit(group, request)
         if error or shard is None:
-            self._answer(token, CommitReply(errors | dict.fromkeys(known, error)))
+            self._answer(token, CommitReply(errors | dict.fromkeys(found, error)))
             return
         if group is not None and group.state in (STABLE, PREPARING_REBALANCE):
             member = group.members.get(request.member_id)
             if member is not None:
                 self._rebalances.restart_session(group, member)
-        self._store(token, shard, request, known, errors)
+        for reference in found:
+            metadata = request.offsets[reference].metadata or ""
+            if len(metadata) > self._config.offset_metadata_max_bytes:
+                errors[reference] = ErrorCode.OFFSET_METADATA_TOO_LARGE
+        fitting = {each: at for each, at in found.items() if not errors[each]}
+        self._store(token, shard, request, fitting, errors)
 
     def _store(
         self,
         token: Any,
         shard: Shard,
         request: CommitOffsets,
-        known: Mapping[TopicPartition, OffsetToCommit],
-        errors: dict[TopicPartition, ErrorCode],
+        found: Mapping[PartitionReference, TopicPartition],
+        errors: Mapping[PartitionReference, ErrorCode],
     ) -> None:
-        limit = self._config.offset_metadata_max_bytes
-        records = []
-        for at, offset in known.items():
-            if len(offset.metadata or "") > limit:
-                errors[at] = ErrorCode.OFFSET_METADATA_TOO_LARGE
-            else:
-                value = _committed(offset, request.retention_time_ms, self._shards.now_ms)
-                records.append(OffsetRecord(request.group_id, at, value))
+        retention_time_ms, now_ms = request.retention_time_ms, self._shards.now_ms
+        records = [
+            OffsetRecord(
+                request.group_id,
+                at,
+                _committed(request.offsets[reference], retention_time_ms, now_ms),
+            )
+            for reference, at in found.items()
+        ]
 
         def stored(error: ErrorCode) -> None:
-            failed = {record.at: error for record in records} if error else {}
-            self._answer(token, CommitReply(errors | failed))
+            self._answer(token, CommitReply({**errors, **dict.fromkeys(found, error)}))
 
         try:
             self._shards.write(shard, request.group_id, records, request.producer)
@@ -111,33 +132,60 @@ class OffsetRequests:
     # OffsetFetch
 
     def fetch(self, token: Any, request: FetchOffsets) -> None:
-        fetched = tuple(self._fetch(each, request.require_stable) for each in request.groups)
+        fetched = tuple(self._fetch(each, request) for each in request.groups)
         found = [each.group_id for each in fetched if not each.error]
 
         def committed(error: ErrorCode) -> None:
-            # COORDINATOR_NOT_AVAILABLE would be fatal to consumers before 3.9: let them look
-            # again.
+            # Consumers before 3.9 give up on COORDINATOR_NOT_AVAILABLE: let them look again.
             retry = ErrorCode.NOT_COORDINATOR
-            groups = [
+            groups = (
                 FetchedGroup(each.group_id, retry) if error and not each.error else each
                 for each in fetched
-            ]
+            )
             self._answer(token, FetchReply(tuple(groups)))
 
         self._shards.when_committed(found, committed)
 
-    def _fetch(self, wanted: OffsetsOfGroup, require_stable: bool) -> FetchedGroup:
+    def _fetch(self, wanted: OffsetsOfGroup, request: FetchOffsets) -> FetchedGroup:
         shard, error = self._shards.find(wanted.group_id)
         if shard is None:
             return FetchedGroup(wanted.group_id, error)
         partitions = wanted.partitions
         if partitions is None:
-            partitions = tuple(shard.offsets.of_group(wanted.group_id))
+            stored = shard.offsets.of_group(wanted.group_id)
+            partitions = tuple(self._references(stored, refers_by_id=request.refers_by_id))
         offsets = {
-            at: _fetched(shard, wanted.group_id, at, require_stable=require_stable)
-            for at in partitions
+            each: self._fetch_one(shard, wanted.group_id, each, request.require_stable)
+            for each in partitions
         }
         return FetchedGroup(wanted.group_id, offsets=offsets)
+
+    def _references(
+        self, partitions: Iterable[TopicPartition], *, refers_by_id: bool
+    ) -> Iterator[PartitionReference]:
+        for at in partitions:
+            if not refers_by_id:
+                yield PartitionReference(*at)
+            elif (topic := self._catalogue.find(at.topic)) is not None:
+                yield PartitionReference(topic.topic_id, at.partition)
+
+    def _fetch_one(
+        self, shard: Shard, group_id: str, wanted: PartitionReference, require_stable: bool
+    ) -> FetchedOffset:
+        """GRPS-14: the last commit, or -1 without an error."""
+        name = wanted.topic
+        if not isinstance(name, str):
+            topic = self._catalogue.find(name)
+            if topic is None:
+                return FetchedOffset(error=ErrorCode.UNKNOWN_TOPIC_ID)
+            name = topic.name
+        at = TopicPartition(name, wanted.partition)
+        if require_stable and shard.offsets.is_unstable(group_id, at):
+            return FetchedOffset(error=ErrorCode.UNSTABLE_OFFSET_COMMIT)
+        committed = shard.offsets.get(group_id, at)
+        if committed is None:
+            return FetchedOffset()
+        return FetchedOffset(committed.offset, committed.leader_epoch, committed.metadata)
 
     # OffsetDelete
 
@@ -151,9 +199,12 @@ class OffsetRequests:
         if error or shard is None or group is None:
             self._answer(token, DeleteOffsetsReply(error))
             return
-        errors = {at: self._refuse_partition(group, at) for at in request.partitions}
+        found, errors = self._resolve(request.partitions)
+        for reference, at in found.items():
+            if group.subscribes_to(at.topic):
+                errors[reference] = ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC
         known = shard.offsets.known_partitions(request.group_id)
-        gone = [at for at, each in errors.items() if not each and at in known]
+        gone = [at for reference, at in found.items() if not errors[reference] and at in known]
         records = [OffsetRecord(request.group_id, at, None) for at in gone]
 
         def stored(error: ErrorCode) -> None:
@@ -166,13 +217,6 @@ class OffsetRequests:
             stored(failure.error)
         else:
             self._shards.when_committed([request.group_id], stored)
-
-    def _refuse_partition(self, group: Group, at: TopicPartition) -> ErrorCode:
-        if not self._has_partition(at):
-            return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        if group.subscribes_to(at.topic):
-            return ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC
-        return ErrorCode.NONE
 
 
 def refuse_commit(group: Group | None, request: CommitOffsets) -> ErrorCode:
@@ -215,15 +259,3 @@ def _committed(offset: OffsetToCommit, retention_time_ms: int, now_ms: int) -> C
         commit_timestamp_ms=now_ms,
         expire_timestamp_ms=now_ms + retention_time_ms if expires else None,
     )
-
-
-def _fetched(
-    shard: Shard, group_id: str, at: TopicPartition, *, require_stable: bool
-) -> FetchedOffset:
-    """GRPS-14: the last commit, or -1 without an error."""
-    if require_stable and shard.offsets.is_unstable(group_id, at):
-        return FetchedOffset(error=ErrorCode.UNSTABLE_OFFSET_COMMIT)
-    committed = shard.offsets.get(group_id, at)
-    if committed is None:
-        return FetchedOffset()
-    return FetchedOffset(committed.offset, committed.leader_epoch, committed.metadata)

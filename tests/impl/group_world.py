@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
+from uuid import UUID
 
+from impl.core.catalogue import Catalogue
 from impl.core.coordinator import Coordinator, Replies
 from impl.core.coordinator_log import AppendError, partition_of
 from impl.core.group_config import GroupConfig
@@ -30,23 +32,35 @@ from impl.core.group_messages import (
     MemberIdentity,
     OffsetsOfGroup,
     OffsetToCommit,
+    PartitionReference,
     ProducerIdentity,
     Protocol,
     SyncGroup,
     SyncReply,
-    TopicPartition,
 )
 from impl.core.group_records import CoordinatorRecord
+from impl.core.metadata_records import PartitionRecord, TopicRecord
 from spec.wire.errors import ErrorCode
 
 GROUP = "g"
-ORDERS = TopicPartition("orders", 0)
-PAYMENTS = TopicPartition("payments", 0)
+ORDERS = PartitionReference("orders", 0)
+PAYMENTS = PartitionReference("payments", 0)
 CONFIG = GroupConfig(offsets_topic_num_partitions=4)
 SESSION_MS = 10_000
 REBALANCE_MS = 60_000
 RANGE = Protocol("range", b"orders")
 ROUNDROBIN = Protocol("roundrobin", b"orders")
+
+
+def catalogue_of(*names: str) -> Catalogue:
+    """Topics with two partitions each, on one broker."""
+    catalogue = Catalogue()
+    for number, name in enumerate(names, 1):
+        catalogue.apply(TopicRecord(name, UUID(int=number)))
+        for partition in (0, 1):
+            replicas = (1,)
+            catalogue.apply(PartitionRecord(UUID(int=number), partition, replicas, replicas, 1))
+    return catalogue
 
 
 @dataclass
@@ -90,7 +104,7 @@ class World:
         self.logs: dict[int, list[Written]] = {
             partition: [] for partition in range(config.offsets_topic_num_partitions)
         }
-        self.missing_partitions: set[TopicPartition] = set()
+        self.catalogue = catalogue_of("orders", "payments")
         self._ids = count(1)
         self.coordinator = self._start()
 
@@ -99,7 +113,7 @@ class World:
             self.config,
             append=self._append,
             new_id=lambda: f"{next(self._ids)}",
-            has_partition=lambda at: at not in self.missing_partitions,
+            catalogue=self.catalogue,
             read_subscription=lambda metadata: (
                 frozenset(metadata.decode().split()) if metadata != b"?" else None
             ),
@@ -207,12 +221,12 @@ class World:
         assert isinstance(reply, LeaveReply)
         return [reply.error] if reply.error else [error for _, error in reply.members]
 
-    def commit(self, offset: int, at: TopicPartition = ORDERS, **fields: Any) -> ErrorCode:
+    def commit(self, offset: int, at: PartitionReference = ORDERS, **fields: Any) -> ErrorCode:
         reply = self.ask_commit(offset, at, **fields).reply
         assert isinstance(reply, CommitReply)
         return reply.errors[at]
 
-    def ask_commit(self, offset: int, at: TopicPartition = ORDERS, **fields: Any) -> Ticket:
+    def ask_commit(self, offset: int, at: PartitionReference = ORDERS, **fields: Any) -> Ticket:
         metadata = fields.pop("metadata", "")
         leader_epoch = fields.pop("leader_epoch", -1)
         group_id = fields.pop("group_id", GROUP)
@@ -220,7 +234,7 @@ class World:
         return self.ask(CommitOffsets(group_id, offsets, **fields))
 
     def fetch(
-        self, at: TopicPartition = ORDERS, group_id: str = GROUP, require_stable: bool = False
+        self, at: PartitionReference = ORDERS, group_id: str = GROUP, require_stable: bool = False
     ) -> FetchedOffset:
         wanted = OffsetsOfGroup(group_id, (at,))
         reply = self.ask(FetchOffsets((wanted,), require_stable)).reply

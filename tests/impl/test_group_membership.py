@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from impl.core.group_messages import NO_MEMBER_ID, MemberIdentity, Protocol, SyncGroup
+from impl.core.group_messages import (
+    NO_MEMBER_ID,
+    Heartbeat,
+    LeaveGroup,
+    MemberIdentity,
+    Protocol,
+    SyncGroup,
+)
 from spec.wire.errors import ErrorCode
 from tests.impl.group_world import (
     CONFIG,
@@ -20,6 +27,11 @@ from tests.impl.group_world import (
 )
 
 DELAY_MS = CONFIG.group_initial_rebalance_delay_ms
+WITHOUT_A_NAME = [
+    SyncGroup("", 1, "a", {}, None, "consumer", "range"),
+    Heartbeat("", 1, "a"),
+    LeaveGroup("", (MemberIdentity("a"),)),
+]
 
 
 def test_first_join_of_a_dynamic_member_is_told_its_member_id() -> None:
@@ -163,6 +175,13 @@ def test_a_second_join_of_the_same_member_takes_over() -> None:
     world.pass_time(DELAY_MS)
     assert joined.error is ErrorCode.REBALANCE_IN_PROGRESS
     assert again.error is ErrorCode.NONE
+
+
+@pytest.mark.parametrize("request_", WITHOUT_A_NAME, ids=lambda each: type(each).__name__)
+def test_a_request_that_names_no_group_is_refused(
+    request_: SyncGroup | Heartbeat | LeaveGroup,
+) -> None:
+    assert World().ask(request_).error is ErrorCode.INVALID_GROUP_ID
 
 
 # Heartbeats
@@ -336,6 +355,36 @@ def test_a_static_member_that_misses_a_rebalance_stays_until_its_session_ends() 
     assert again.is_parked
     world.pass_time(SESSION_MS)
     assert [m.group_instance_id for m in again.reply.members] == ["a"]
+
+
+def test_a_static_leader_that_misses_a_rebalance_loses_the_lead() -> None:
+    world = World()
+    a, b = static_group(world)
+    fields = {"group_instance_id": "b", "protocols": (ROUNDROBIN,)}
+    again = world.join(b, rebalance_timeout_ms=SESSION_MS - 1, **fields)
+    assert again.is_parked
+    for _ in range(REBALANCE_MS // 5_000):
+        world.pass_time(5_000)
+        world.heartbeat(a, 1, group_instance_id="a")
+    assert again.reply.leader == b
+    assert {m.group_instance_id for m in again.reply.members} == {"a", "b"}
+
+
+def test_a_static_member_replaced_before_its_own_sync_still_has_to_sync() -> None:
+    world = World()
+    joins = [world.join(group_instance_id=name) for name in ("a", "b")]
+    world.pass_time(2 * DELAY_MS)
+    leader, follower = joins
+    world.sync(leader, {follower.reply.member_id: b"mine"})
+    successor = world.join(group_instance_id="b").reply.member_id
+    assert world.state == "Stable"
+    synced = world.ask(SyncGroup(GROUP, 1, successor, {}, "b", "consumer", "range"))
+    assert synced.reply.assignment == b"mine"
+    for _ in range(2 * REBALANCE_MS // 5_000):
+        world.pass_time(5_000)
+        world.heartbeat(leader.reply.member_id, 1)
+        world.heartbeat(successor, 1)
+    assert world.state == "Stable"
 
 
 def test_a_replacement_that_cannot_be_stored_leaves_the_member_as_it_was() -> None:

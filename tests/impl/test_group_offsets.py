@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -15,11 +16,13 @@ from impl.core.group_messages import (
     FetchOffsets,
     OffsetsOfGroup,
     OffsetToCommit,
+    PartitionReference,
     ProducerIdentity,
     Protocol,
-    TopicPartition,
 )
 from impl.core.group_records import OffsetRecord
+from impl.core.metadata_records import RemoveTopicRecord
+from impl.core.topics import TopicPartition
 from spec.wire.errors import ErrorCode
 from tests.impl.group_world import CONFIG, GROUP, ORDERS, PAYMENTS, SESSION_MS, World
 
@@ -27,6 +30,11 @@ RETENTION_MS = CONFIG.offsets_retention_ms
 CHECK_MS = CONFIG.offsets_retention_check_interval_ms
 PRODUCER = ProducerIdentity(7, 0)
 NOTHING = FetchedOffset()
+ORDERS_ID = UUID(int=1)
+ORDERS_BY_ID = PartitionReference(ORDERS_ID, 0)
+NO_TOPIC = PartitionReference("no-topic", 0)
+NO_TOPIC_ID = PartitionReference(UUID(int=99), 0)
+NO_PARTITION = PartitionReference("orders", 99)
 
 
 def member_of(world: World) -> dict[str, Any]:
@@ -79,7 +87,7 @@ def test_a_commit_between_join_and_sync_is_refused() -> None:
     world = World()
     member_id, _ = world.first_join()
     world.pass_time(CONFIG.group_initial_rebalance_delay_ms)
-    me = {"generation_id": 1, "member_id": member_id}
+    me: dict[str, Any] = {"generation_id": 1, "member_id": member_id}
     assert world.commit(1, **me) is ErrorCode.REBALANCE_IN_PROGRESS
     assert world.fetch() == NOTHING
 
@@ -141,12 +149,23 @@ def test_metadata_has_a_limit_per_partition() -> None:
 
 def test_a_partition_that_does_not_exist_takes_no_commit() -> None:
     world = World()
-    world.missing_partitions.add(PAYMENTS)
-    offsets = {ORDERS: OffsetToCommit(1), PAYMENTS: OffsetToCommit(2)}
+    offsets = {ORDERS: OffsetToCommit(1), NO_PARTITION: OffsetToCommit(2)}
     reply = world.ask(CommitOffsets(GROUP, offsets)).reply
     assert reply.errors[ORDERS] is ErrorCode.NONE
-    assert reply.errors[PAYMENTS] is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    assert world.commit(2, PAYMENTS) is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    assert reply.errors[NO_PARTITION] is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    assert world.commit(2, NO_TOPIC) is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    assert world.commit(2, NO_TOPIC_ID) is ErrorCode.UNKNOWN_TOPIC_ID
+
+
+def test_newer_clients_refer_to_topics_by_id() -> None:
+    world = World()
+    assert world.commit(3, ORDERS_BY_ID) is ErrorCode.NONE
+    assert world.fetch(ORDERS).offset == world.fetch(ORDERS_BY_ID).offset == 3
+    assert world.fetch(NO_TOPIC_ID).error is ErrorCode.UNKNOWN_TOPIC_ID
+    everything = FetchOffsets((OffsetsOfGroup(GROUP, None),), refers_by_id=True)
+    assert list(world.ask(everything).reply.groups[0].offsets) == [ORDERS_BY_ID]
+    world.catalogue.apply(RemoveTopicRecord(ORDERS_ID))
+    assert world.ask(everything).reply.groups[0].offsets == {}
 
 
 # What is committed in the log
@@ -244,7 +263,7 @@ def test_a_transaction_of_an_unknown_group_is_of_an_illegal_generation() -> None
 # OffsetDelete and DeleteGroups
 
 
-def delete(world: World, *partitions: TopicPartition) -> dict[TopicPartition, ErrorCode]:
+def delete(world: World, *partitions: PartitionReference) -> dict[PartitionReference, ErrorCode]:
     reply = world.ask(DeleteOffsets(GROUP, partitions)).reply
     assert reply.error is ErrorCode.NONE
     return dict(reply.errors)
@@ -255,9 +274,10 @@ def test_offsets_of_a_subscribed_topic_are_not_deleted() -> None:
     me = member_of(world)
     world.commit(1, ORDERS, **me)
     world.commit(2, PAYMENTS, **me)
-    assert delete(world, ORDERS, PAYMENTS) == {
+    assert delete(world, ORDERS, PAYMENTS, NO_TOPIC) == {
         ORDERS: ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC,
         PAYMENTS: ErrorCode.NONE,
+        NO_TOPIC: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
     }
     assert world.fetch(ORDERS).offset == 1
     assert world.fetch(PAYMENTS) == NOTHING
@@ -308,6 +328,17 @@ def test_only_an_empty_group_is_deleted() -> None:
     assert world.fetch() == NOTHING
 
 
+def test_what_the_log_refuses_is_not_deleted() -> None:
+    world = World()
+    world.commit(1)
+    world.refuses_appends = ErrorCode.NOT_LEADER_OR_FOLLOWER
+    deleted = world.ask(DeleteGroups((GROUP,))).reply
+    assert deleted.errors == {GROUP: ErrorCode.NOT_COORDINATOR}
+    assert world.ask(DeleteOffsets(GROUP, (ORDERS,))).error is ErrorCode.NOT_COORDINATOR
+    world.refuses_appends = None
+    assert world.fetch().offset == 1
+
+
 def test_a_member_id_given_before_the_group_was_deleted_means_nothing() -> None:
     world = World()
     pending = world.join().reply.member_id
@@ -319,9 +350,17 @@ def test_offsets_of_deleted_partitions_are_forgotten() -> None:
     world = World()
     world.commit(1, ORDERS)
     world.commit(2, PAYMENTS)
-    world.coordinator.partitions_deleted([ORDERS])
+    world.coordinator.partitions_deleted([TopicPartition("orders", 0)])
     assert world.fetch(ORDERS) == NOTHING
     assert world.fetch(PAYMENTS).offset == 2
+
+
+def test_offsets_of_deleted_partitions_are_forgotten_in_open_transactions_too() -> None:
+    world = World()
+    world.commit(1, ORDERS, producer=PRODUCER)
+    world.coordinator.partitions_deleted([TopicPartition("orders", 0)])
+    world.coordinator.end_transaction(world.partition(), PRODUCER.producer_id, commit=True)
+    assert world.fetch() == NOTHING
 
 
 # Expiry
@@ -413,4 +452,4 @@ def test_expiry_that_the_log_refuses_is_tried_again() -> None:
     world.pass_time(CHECK_MS)
     assert world.fetch() == NOTHING
     last = [entry.record for entry in world.logs[world.partition()]][-2:]
-    assert last[0] == OffsetRecord(GROUP, ORDERS, None)
+    assert last[0] == OffsetRecord(GROUP, TopicPartition("orders", 0), None)

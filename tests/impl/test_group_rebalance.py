@@ -327,6 +327,14 @@ def test_an_assignment_that_is_not_committed_in_time_is_given_up() -> None:
     assert synced.error is ErrorCode.COORDINATOR_NOT_AVAILABLE
 
 
+def test_a_group_becomes_empty_even_when_that_cannot_be_stored() -> None:
+    world = World()
+    (leader,) = world.stable_group(1)
+    world.refuses_appends = ErrorCode.NOT_ENOUGH_REPLICAS
+    world.leave(leader.reply.member_id)
+    assert world.state == "Empty"
+
+
 def test_a_group_that_cannot_be_stored_is_not_founded() -> None:
     world = World()
     world.refuses_appends = ErrorCode.NOT_ENOUGH_REPLICAS
