@@ -23,7 +23,13 @@ from impl.core.metadata_records import (
 )
 from impl.core.refusal import KafkaError
 from impl.core.topic_messages import TOPIC_RESOURCE, USE_DEFAULT, MorePartitions, NewTopic
-from impl.core.topics import NO_TOPIC_ID, TopicReference, collision_key, name_problem
+from impl.core.topics import (
+    METADATA_TOPIC,
+    NO_TOPIC_ID,
+    TopicReference,
+    collision_key,
+    name_problem,
+)
 from spec.wire.errors import ErrorCode
 
 PRODUCER_IDS_PER_BLOCK = 1000
@@ -73,6 +79,8 @@ class Controller:
     def _check_name(self, name: str) -> None:
         if (problem := name_problem(name)) is not None:  # TOPC-01
             raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, problem)
+        if name == METADATA_TOPIC:
+            raise KafkaError(ErrorCode.TOPIC_AUTHORIZATION_FAILED, "The topic is the cluster's.")
         if name in self._catalogue.topics:  # TOPC-03
             raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")
         for other in self._catalogue.topics:

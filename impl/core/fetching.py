@@ -24,7 +24,6 @@ from impl.core.storage import StorageError
 from impl.core.topics import TopicPartition
 from spec.wire.errors import ErrorCode
 
-NO_SESSION = 0
 INITIAL_EPOCH, FINAL_EPOCH = 0, -1
 
 
@@ -43,8 +42,6 @@ class Fetching:
 
     def handle(self, call: Call, request: Fetch, now_ms: int) -> list[Output]:
         if request.session_epoch not in (INITIAL_EPOCH, FINAL_EPOCH):
-            if request.session_id == NO_SESSION:
-                return [Reply(call, Fetched(error=ErrorCode.INVALID_FETCH_SESSION_EPOCH))]
             return [Reply(call, Fetched(error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND))]
         fetched = self._read(request)
         if _is_enough(request, fetched) or request.max_wait_ms <= 0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -18,7 +19,7 @@ from impl.core.batch import HEADER_SIZE, BatchHeader, Checksum, write_header
 from impl.core.config import TopicConfig
 from impl.core.leader_epochs import LeaderEpochs
 from impl.core.refusal import KafkaError
-from impl.core.segment import MAXIMUM_RELATIVE_OFFSET, Segment, scan_batches
+from impl.core.segment import MAXIMUM_RELATIVE_OFFSET, Segment, scan_batches, whole_batches
 from impl.core.storage import Bytes, Storage, StorageError
 from spec.wire.errors import ErrorCode
 
@@ -76,13 +77,13 @@ class Log:
         self, now_ms: int, recovery_point: int, replay: Callable[[BatchHeader], None]
     ) -> None:
         names = [n for n in self._storage.files(self.folder) if n.endswith(".log")]
+        is_cut = False
         for base_offset in sorted(int(name.partition(".")[0]) for name in names):
             segment = Segment(self.folder, base_offset, now_ms, next_offset=base_offset)
-            if self.segments and base_offset != self.segments[-1].next_offset:
-                # What follows a cut, or a lost segment, is not connected to the log any more.
+            if is_cut:  # then what follows is not connected to the log any more
                 segment.delete(self._storage)
-                continue
-            self._load_segment(segment, recovery_point, replay)
+            else:
+                is_cut = self._load_segment(segment, recovery_point, replay)
         if self.segments and self.log_end_offset < self.log_start_offset:
             # The log start was durable and the records before it were not.
             for segment in self.segments:
@@ -97,7 +98,8 @@ class Log:
 
     def _load_segment(
         self, segment: Segment, recovery_point: int, replay: Callable[[BatchHeader], None]
-    ) -> None:
+    ) -> bool:
+        """Says whether something had to be cut off."""
         size = self._storage.size(segment.log_path) or 0
         for header in self._valid_headers(segment, size, recovery_point):
             segment.note(header, self.config.index_interval_bytes)
@@ -107,6 +109,7 @@ class Log:
             self._storage.truncate(segment.log_path, segment.size)
         segment.write_indexes(self._storage)
         self.segments.append(segment)
+        return segment.size < size
 
     def _valid_headers(
         self, segment: Segment, size: int, recovery_point: int
@@ -160,18 +163,17 @@ class Log:
                 ErrorCode.RECORD_LIST_TOO_LARGE,
                 f"{header.size} bytes do not fit a segment of {self.config.segment_bytes}.",
             )
-        segment = self.segments[-1]
-        if self._should_roll(segment, header, now_ms):
-            segment.close(self._storage)
-            segment = self._add_segment(header.base_offset, now_ms)
+        parts: list[Bytes] = [write_header(header), payload]
         try:
-            parts: list[Bytes] = [write_header(header), payload]
-            segment.append(self._storage, header, parts, self.config.index_interval_bytes)
+            if self._should_roll(self.segments[-1], header, now_ms):
+                self.segments[-1].close(self._storage)
+                self._add_segment(header.base_offset, now_ms)
+            interval = self.config.index_interval_bytes
+            self.segments[-1].append(self._storage, header, parts, interval)
         except StorageError as failure:
-            self._undo_append(segment)
+            self._undo_append()
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
-        if self.epochs.assign(header.partition_leader_epoch, header.base_offset):
-            self._write_epochs()
+        self.epochs.assign(header.partition_leader_epoch, header.base_offset)
 
     def _should_roll(self, segment: Segment, header: BatchHeader, now_ms: int) -> bool:
         """STOR-07."""
@@ -187,12 +189,10 @@ class Log:
             or header.last_offset - segment.base_offset > MAXIMUM_RELATIVE_OFFSET
         )
 
-    def _undo_append(self, segment: Segment) -> None:
+    def _undo_append(self) -> None:
         """Leave no half batch behind; if even that fails, the next start cuts it."""
-        try:
-            self._storage.truncate(segment.log_path, segment.size)
-        except StorageError:
-            return
+        with suppress(StorageError):
+            self._storage.truncate(self.segments[-1].log_path, self.segments[-1].size)
 
     def flush(self) -> None:
         self.segments[-1].flush(self._storage)
@@ -217,17 +217,11 @@ class Log:
         At most `max_bytes`, but the first batch in full if `at_least_one` (STOR-13).
         """
         for segment in self.segments[self._segment_of(offset) :]:
-            start = end = None
             for position, header in segment.batches(self._storage, offset):
-                start = position if start is None else start
-                if header.last_offset >= end_offset:
-                    break
-                fits = position + header.size - start <= max_bytes
-                if not fits and not (at_least_one and position == start):
-                    break
-                end = position + header.size
-            if start is not None:
-                return self._storage.read(segment.log_path, start, end - start) if end else b""
+                length = max(max_bytes, header.size if at_least_one else 0)
+                length = min(length, segment.size - position)
+                window = self._storage.read(segment.log_path, position, length)
+                return memoryview(window)[: whole_batches(window, end_offset)]
         return b""
 
     def headers_from(self, offset: int) -> Iterator[tuple[Segment, int, BatchHeader]]:

@@ -14,9 +14,7 @@ from uuid import UUID
 from impl.core.batch import (
     HEADER_SIZE,
     NO_TIMESTAMP,
-    NOT_COMPRESSED,
     BatchHeader,
-    MalformedRecordsError,
     Record,
     build_batch,
     read_header,
@@ -38,9 +36,9 @@ from impl.core.data_messages import (
 )
 from impl.core.leader_epochs import EpochEnd
 from impl.core.log import Log, Platform, TimestampedOffset
+from impl.core.offset_search import NOTHING_FOUND, first_since, youngest
 from impl.core.producer_state import ProducerStates
 from impl.core.refusal import KafkaError
-from impl.core.segment import Segment
 from impl.core.storage import Bytes
 from impl.core.topics import TopicPartition
 from spec.wire.errors import ErrorCode
@@ -77,7 +75,7 @@ class Partition:
     # Leadership
 
     def lead(self, assignment: Assignment) -> None:
-        if assignment.leader == self._node_id != self._assignment.leader:
+        if assignment.leader == self._node_id:
             self.log.begin_epoch(assignment.leader_epoch)  # ELEC-07
         self._assignment = assignment
         self.advance_high_watermark()
@@ -223,68 +221,17 @@ class Partition:
             epoch = log.epochs.epoch_at(log.log_start_offset)
             return TimestampedOffset(NO_TIMESTAMP, log.log_start_offset, epoch)
         if timestamp == LATEST_TIERED:
-            return TimestampedOffset(NO_TIMESTAMP, NO_OFFSET, NO_LEADER_EPOCH)
+            return NOTHING_FOUND
+        end_offset = self.visible_end(isolation_level)
         if timestamp == MAXIMUM_TIMESTAMP:
-            return self._youngest(isolation_level)
-        return self._first_since(timestamp, isolation_level)
+            return youngest(log, self._platform, end_offset)
+        return first_since(log, self._platform, timestamp, end_offset)
 
     def _latest(self, isolation_level: int) -> TimestampedOffset:
         if self.high_watermark < self.log.epochs.entries[-1].start_offset:  # ELEC-11
             raise KafkaError(ErrorCode.OFFSET_NOT_AVAILABLE)
         epoch = self.log.epochs.latest
         return TimestampedOffset(NO_TIMESTAMP, self.visible_end(isolation_level), epoch)
-
-    def _first_since(self, timestamp: int, isolation_level: int) -> TimestampedOffset:
-        log, end_offset = self.log, self.visible_end(isolation_level)
-        for segment in log.segments:
-            if segment.max_timestamp < timestamp:
-                continue
-            start = max(segment.offset_before(timestamp), log.log_start_offset)
-            for position, header in segment.batches(self._platform.storage, start):
-                if header.last_offset >= end_offset:
-                    break
-                if header.max_timestamp >= timestamp:
-                    found = self._record_since(segment, position, header, timestamp)
-                    if found is not None:
-                        return found
-        return TimestampedOffset(NO_TIMESTAMP, NO_OFFSET, NO_LEADER_EPOCH)
-
-    def _youngest(self, isolation_level: int) -> TimestampedOffset:
-        """The first of the records with the largest timestamp."""
-        visible = [
-            (segment, position, header)
-            for segment, position, header in self.log.headers_from(self.log.log_start_offset)
-            if header.last_offset < self.visible_end(isolation_level)
-        ]
-        if not visible:
-            return TimestampedOffset(NO_TIMESTAMP, NO_OFFSET, NO_LEADER_EPOCH)
-        segment, position, header = max(visible, key=lambda entry: entry[2].max_timestamp)
-        found = self._record_since(segment, position, header, header.max_timestamp)
-        return found or TimestampedOffset(NO_TIMESTAMP, NO_OFFSET, NO_LEADER_EPOCH)
-
-    def _record_since(
-        self, segment: Segment, position: int, header: BatchHeader, timestamp: int
-    ) -> TimestampedOffset | None:
-        """The first record of the batch that is not older and was not deleted.
-
-        A batch that this process cannot decompress answers with its first offset.
-        """
-        payload: bytes | None = self.log.payload(segment, position, header)
-        if header.compression != NOT_COMPRESSED and payload is not None:
-            payload = self._platform.decompress(header.compression, payload)
-        epoch = header.partition_leader_epoch
-        log_start_offset = self.log.log_start_offset
-        if payload is None:
-            offset = max(header.base_offset, log_start_offset)
-            return TimestampedOffset(header.max_timestamp, offset, epoch)
-        try:
-            for record in read_records(header, payload):
-                offset = header.base_offset + record.offset_delta
-                if record.timestamp >= timestamp and offset >= log_start_offset:
-                    return TimestampedOffset(record.timestamp, offset, epoch)
-        except MalformedRecordsError:
-            return None
-        return None
 
     # Deletion
 

@@ -95,12 +95,12 @@ class Partitions:
     def _open_partition(
         self, at: TopicPartition, topic_id: UUID, config: TopicConfig, now_ms: int
     ) -> Partition:
-        content = metadata_file(topic_id)
-        if self._metadata_of(at.folder) != content:
-            # Left over from an earlier topic of that name, or from a start that did not get far.
-            self._storage.delete(at.folder)
-            self._forget([at])
-            self._storage.replace(f"{at.folder}/partition.metadata", content, durable=False)
+        wanted, found = metadata_file(topic_id), self._metadata_of(at.folder)
+        if found != wanted:
+            if found is not None:  # left over from an earlier topic of that name
+                self._storage.delete(at.folder)
+                self._forget([at])
+            self._storage.replace(f"{at.folder}/partition.metadata", wanted)
         producers = ProducerStates()
         log = Log(
             self._platform,

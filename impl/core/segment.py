@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from impl.core.batch import (
@@ -24,7 +25,7 @@ from impl.core.batch import (
     checksum_is_right,
     read_header,
 )
-from impl.core.storage import Bytes, Storage
+from impl.core.storage import Bytes, Storage, StorageError
 
 _OFFSET_ENTRY = struct.Struct(">ii")
 _TIME_ENTRY = struct.Struct(">qi")
@@ -65,6 +66,17 @@ def scan_batches(
         position += header.size
 
 
+def whole_batches(window: Bytes, end_offset: int) -> int:
+    """The size of the batches at the start of some bytes that are whole and below the offset."""
+    position = 0
+    while len(window) - position >= HEADER_SIZE:
+        header = read_header(window, position)
+        if header.last_offset >= end_offset or position + header.size > len(window):
+            break
+        position += header.size
+    return position
+
+
 @dataclass(slots=True)
 class Segment:
     folder: str
@@ -91,9 +103,11 @@ class Segment:
     def append(
         self, storage: Storage, header: BatchHeader, parts: list[Bytes], interval: int
     ) -> None:
+        """On StorageError nothing was appended. The indexes may fail: they can be rebuilt."""
         storage.append(self.log_path, parts)
         if self.note(header, interval):
-            self.write_index_entry(storage)
+            with suppress(StorageError):
+                self._write_index_entry(storage)
 
     def note(self, header: BatchHeader, interval: int) -> bool:
         """Take a batch at the end into account; says whether the offset index grew."""
@@ -120,7 +134,7 @@ class Segment:
             return True
         return False
 
-    def write_index_entry(self, storage: Storage) -> None:
+    def _write_index_entry(self, storage: Storage) -> None:
         storage.append(self.path("index"), [self._offset_entry(self.offset_index[-1])])
         known = (storage.size(self.path("timeindex")) or 0) // _TIME_ENTRY.size
         if entries := [self._time_entry(entry) for entry in self.time_index[known:]]:

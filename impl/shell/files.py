@@ -44,6 +44,8 @@ class FileStorage:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._open: OrderedDict[str, int] = OrderedDict()
+        # A name survives the loss of power only when its folder is flushed too.
+        self._new_names: set[str] = set()
         self._lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,6 +98,10 @@ class FileStorage:
     @_raising_storage_error
     def flush(self, path: str) -> None:
         os.fsync(self._file(path, create=False))
+        if path in self._new_names:
+            self._flush_folder((self._folder / path).parent)
+            self._flush_folder(self._folder)
+            self._new_names.discard(path)
 
     @_raising_storage_error
     def replace(self, path: str, content: bytes, *, durable: bool = True) -> None:
@@ -114,8 +120,9 @@ class FileStorage:
 
     @_raising_storage_error
     def delete(self, path: str) -> None:
-        for name in [n for n in self._open if n == path or n.startswith(path + "/")]:
+        for name in [n for n in self._open if f"{n}/".startswith(f"{path}/")]:
             self._forget(name)
+        self._new_names = {n for n in self._new_names if not f"{n}/".startswith(f"{path}/")}
         target = self._folder / path
         if target.is_dir():
             shutil.rmtree(target)
@@ -136,7 +143,7 @@ class FileStorage:
                 raise
             target.parent.mkdir(exist_ok=True)
             file = os.open(target, flags | os.O_CREAT, 0o644)
-            self._flush_folder(target.parent)
+            self._new_names.add(path)
         self._open[path] = file
         if len(self._open) > MAXIMUM_OPEN_FILES:
             self._forget(next(iter(self._open)))
@@ -149,7 +156,6 @@ class FileStorage:
 
     @staticmethod
     def _flush_folder(folder: Path) -> None:
-        """A new name survives the loss of power only when its folder is flushed too."""
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
+from typing import Any
 
 from impl.api.served import (
     API_VERSIONS,
@@ -44,6 +44,7 @@ class Server:
         self._waiting: dict[Call, tuple[Connection, Request]] = {}
         self._connection_count = 0
         self._call_count = 0
+        self._latest_ms = 0
         self._timer: asyncio.TimerHandle | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._server: asyncio.Server | None = None
@@ -119,25 +120,28 @@ class Server:
             connection.abort()
 
     def _ask(self, connection: Connection, request: Request) -> None:
+        """A failure of the core costs the connection that asked, and no other."""
         self._call_count += 1
         call = Call(self._connections[connection], self._call_count)
         self._waiting[call] = connection, request
-        read = SERVED[request.api_name].read
-        self._run(
-            partial(self._broker.handle, call, read(request, connection.client_host)), connection
-        )
-
-    def _run(self, step: partial[list[Output]], connection: Connection | None = None) -> None:
-        """A failure of the core costs the connection that asked, and no other."""
         try:
-            outputs = step(now_ms())
+            asked = SERVED[request.api_name].read(request, connection.client_host)
+            outputs = self._broker.handle(call, asked, self._now_ms())
         except Exception:
-            _log.exception("a request failed")
-            if connection is not None:
-                connection.abort()
-            return
-        self._carry_out(outputs)
+            _log.exception("%s failed", request.api_name)
+            connection.abort()
+        else:
+            self._carry_out(outputs)
         self._set_timer()
+
+    def _tick(self) -> None:
+        self._carry_out(self._broker.tick(self._now_ms()))
+        self._set_timer()
+
+    def _now_ms(self) -> int:
+        """The time, which does not run backwards when somebody sets the clock."""
+        self._latest_ms = max(self._latest_ms, now_ms())
+        return self._latest_ms
 
     # Outputs
 
@@ -148,16 +152,24 @@ class Server:
                 continue
             match output:
                 case Reply(_, result):
-                    body = SERVED[request.api_name].write(request, result)
-                    connection.answer(encode_response(request, body))
+                    self._answer(connection, request, result)
                 case NoReply():
                     connection.answer(None)
                 case Close():
                     connection.close()
 
+    def _answer(self, connection: Connection, request: Request, result: Any) -> None:
+        try:
+            parts = encode_response(request, SERVED[request.api_name].write(request, result))
+        except Exception:
+            _log.exception("the answer to %s cannot be written", request.api_name)
+            connection.abort()
+        else:
+            connection.answer(parts)
+
     def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        delay = max(self._broker.next_deadline_ms() - now_ms(), 0) / 1000
+        delay = max(self._broker.next_deadline_ms() - self._now_ms(), 0) / 1000
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(delay, self._run, partial(self._broker.tick))
+        self._timer = loop.call_later(delay, self._tick)
