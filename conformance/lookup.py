@@ -59,4 +59,15 @@ def coordinator_has_loaded(client: Client, key: str, kind: int) -> bool:
         fields: Fields = {"group_id": key, "generation_id": 0, "member_id": "nobody"}
         return client.call("Heartbeat", **fields).error_code not in PASSING
     fields = {"transactional_id": key, "producer_id": 0, "producer_epoch": 0, "committed": False}
-    return client.call("EndTxn", **fields).error_code not in PASSING
+    has_loaded = client.call("EndTxn", **fields).error_code not in PASSING
+    return has_loaded and new_producer(client) is not None
+
+
+def new_producer(client: Client) -> tuple[int, int] | None:
+    """A fresh producer id and epoch, or None while the broker has no ids to give."""
+    answer = client.call("InitProducerId", transactional_id=None)
+    if answer.error_code in PASSING:
+        return None
+    if answer.error_code != ErrorCode.NONE:
+        raise Inconclusive(f"InitProducerId answers {name_of(answer.error_code)}")
+    return answer.producer_id, answer.producer_epoch

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from conformance.check import Inconclusive
 from conformance.client import Client
-from conformance.requests import Fields
+from conformance.requests import Fields, Topic
 from conformance.session import Session, preparing
 from conformance.wire import Struct
 from spec.wire.errors import ErrorCode, name_of
@@ -88,14 +88,14 @@ class Member:
         answer = self.client.call("Heartbeat", generation_id=self.generation_id, **self.identity)
         return int(answer.error_code)
 
-    def commit(self, topic: str, partition: int, offset: int, metadata: str = "") -> int:
+    def commit(self, topic: Topic, partition: int, offset: int, metadata: str = "") -> int:
         """OffsetCommit of one partition as this member; the partition's error code."""
         committed = {
             "partition_index": partition,
             "committed_offset": offset,
             "committed_metadata": metadata,
         }
-        topics = [{"name": topic, "partitions": [committed]}]
+        topics = [{"name": topic.name, "topic_id": topic.id, "partitions": [committed]}]
         answer = self.client.call(
             "OffsetCommit",
             topics=topics,

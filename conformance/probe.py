@@ -11,6 +11,9 @@ from conformance.client import Address, Client, Versions
 from conformance.transcript import Transcript
 from conformance.wire import Struct
 from spec import wire
+from spec.wire.errors import ErrorCode
+
+API_VERSIONS = "ApiVersions"
 
 
 class Unreachable(Exception):  # noqa: N818
@@ -43,24 +46,35 @@ def probe(address: Address, timeout: float) -> Cluster:
 
 
 def api_versions(address: Address, timeout: float) -> Struct:
-    """The answer to ApiVersions; one that cannot answer the newest version is asked the oldest."""
-    deadline = time.monotonic() + timeout
-    newest = wire.request("ApiVersions").valid_versions[-1]
-    for version in (newest, 0):
-        client = Client(address, {}, Transcript(), deadline)
-        try:
-            return client.call(
-                "ApiVersions",
-                version,
-                client_software_name="brokerspec",
-                client_software_version="0.1.0",
-            )
-        except Broken:
-            if version == 0:
-                raise
-        finally:
-            client.close()
-    raise AssertionError("unreachable")
+    """The answer to ApiVersions, in the newest version that the broker has.
+
+    One that refuses a version says which it has; one that drops the connection, or answers what
+    cannot be read, is asked the oldest.
+    """
+    known = wire.request(API_VERSIONS).valid_versions
+    try:
+        answer = ask(address, known[-1], timeout)
+    except Broken:
+        return ask(address, known[0], timeout)
+    if answer.error_code != ErrorCode.UNSUPPORTED_VERSION:
+        return answer
+    offered = [key for key in answer.api_keys if key.api_key == wire.api_keys()[API_VERSIONS]]
+    newest = max((key.max_version for key in offered), default=known[0])
+    return ask(address, newest if newest in known else known[0], timeout)
+
+
+def ask(address: Address, version: int, timeout: float) -> Struct:
+    """One ApiVersions on a connection of its own. Raises OSError, Broken, Inconclusive."""
+    client = Client(address, {}, Transcript(), time.monotonic() + timeout)
+    try:
+        return client.call(
+            API_VERSIONS,
+            version,
+            client_software_name="brokerspec",
+            client_software_version="1",
+        )
+    finally:
+        client.close()
 
 
 def usable_versions(answer: Struct) -> Versions:

@@ -16,6 +16,8 @@ Fields = dict[str, Any]
 
 REQUEST_TIMEOUT_MS = 5000
 LATEST, EARLIEST = -1, -2
+CONSUMER = -1
+"""The replica id of who is no replica; in ListOffsets it is not the default."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def list_offsets(topic: Topic, timestamps: Mapping[int, int], isolation_level: i
         for index, timestamp in timestamps.items()
     ]
     return {
+        "replica_id": CONSUMER,
         "isolation_level": isolation_level,
         "topics": [{"name": topic.name, "partitions": partitions}],
         "timeout_ms": REQUEST_TIMEOUT_MS,

@@ -64,6 +64,7 @@ class Session:
         self._label = label
         self._clients: dict[Address, Client] = {}
         self._leaders: dict[tuple[str, int], Address] = {}
+        self._coordinators: dict[tuple[str, int], Address] = {}
         self._opened: list[Client] = []
         self._numbers = itertools.count(1)
         self._topics: list[str] = []
@@ -104,10 +105,14 @@ class Session:
         return self._client(self._leaders[topic.name, partition])
 
     def forget_leaders(self) -> None:
+        """Ask again for leaders and coordinators when they are next needed."""
         self._leaders.clear()
+        self._coordinators.clear()
 
     def coordinator(self, key: str, kind: int = GROUP) -> Client:
         """The default connection to the coordinator of a group (or TRANSACTION), once loaded."""
+        if (key, kind) in self._coordinators:
+            return self._client(self._coordinators[key, kind])
         with preparing(f"finding the coordinator of {key}"):
             found = self.poll_until(
                 lambda: lookup.find_coordinator(self.broker, key, kind), f"{key} has a coordinator"
@@ -117,6 +122,7 @@ class Session:
                 lambda: lookup.coordinator_has_loaded(client, key, kind),
                 f"the coordinator of {key} has loaded",
             )
+        self._coordinators[key, kind] = client.address
         return client
 
     # Names and preparations
@@ -154,6 +160,13 @@ class Session:
             )
             self.poll_until(lambda: self._served(topic), f"the leaders of {name} serve it")
         return topic
+
+    def new_producer(self) -> tuple[int, int]:
+        """A fresh producer id and its epoch, for idempotent batches."""
+        with preparing("getting a producer id"):
+            return self.poll_until(
+                lambda: lookup.new_producer(self.broker), "the broker gives a producer id"
+            )
 
     def restart(self) -> None:
         """Restart the broker cleanly on its data. Connections from before are of no use."""

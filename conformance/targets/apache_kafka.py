@@ -37,6 +37,8 @@ ONE_NODE = {
     "share.coordinator.state.topic.num.partitions": "1",
 }
 FAST = {
+    "broker.heartbeat.interval.ms": "200",
+    "broker.session.timeout.ms": "1000",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "500",
     "group.consumer.min.heartbeat.interval.ms": "500",
