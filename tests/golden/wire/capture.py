@@ -42,7 +42,7 @@ def main(class_path: str) -> None:
 
 
 def as_json(value: Any) -> Any:
-    """Plain data as Kafka shows it, which gives records by their size alone, and leaves them out."""
+    """Plain data as Kafka shows it, without records, of which it gives the size alone."""
     if isinstance(value, dict):
         return {name: as_json(inner) for name, inner in value.items() if name not in RECORDS}
     if isinstance(value, list):
