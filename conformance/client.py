@@ -24,7 +24,8 @@ from spec import wire
 SIZE_BYTES = 4
 CORRELATION_ID_BYTES = 4
 GREATEST_ANSWER_BYTES = 256 * 2**20
-ANSWER_TIMEOUT_S = 10.0
+PATIENCE_S = 10.0
+"""How long to wait for anything of which the check does not say how long."""
 
 Address = tuple[str, int]
 Versions = Mapping[str, range]
@@ -63,18 +64,19 @@ class Client:
         transcript: Transcript,
         deadline: float,
         client_id: str | None = "brokerspec",
+        patience: float = PATIENCE_S,
     ) -> None:
         self.address = address
         self.versions = versions
         self.client_id = client_id
+        self.patience = patience
         self.pending: deque[Pending] = deque()
         self._transcript = transcript
         self._deadline = deadline
         self._correlation_id = 0
         self._buffer = bytearray()
         self.closed = False
-        timeout = max(0.1, self._left(ANSWER_TIMEOUT_S))
-        self._socket = socket.create_connection(address, timeout=timeout)
+        self._socket = socket.create_connection(address, timeout=patience)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.letter = transcript.open()
         self._note(f"connects to {address[0]}:{address[1]}")
@@ -128,14 +130,14 @@ class Client:
             self.pending.append(request)
         return request
 
-    def receive(self, *, timeout: float = ANSWER_TIMEOUT_S, demanded: str = "") -> Struct:
+    def receive(self, *, timeout: float | None = None, demanded: str = "") -> Struct:
         """The body of the answer to the oldest request that has none yet.
 
         No answer within `timeout` seconds is Inconclusive; with `demanded`, the sentence that
         demands an answer, it is a Violation.
         """
         request = self.pending[0]
-        timeout = self._left(timeout)
+        timeout = self._patience(timeout)
         try:
             frame = self.receive_frame(timeout=timeout)
         except TimeoutError:
@@ -154,7 +156,7 @@ class Client:
         version: int | None = None,
         /,
         *,
-        timeout: float = ANSWER_TIMEOUT_S,
+        timeout: float | None = None,
         demanded: str = "",
         **fields: Any,
     ) -> Struct:
@@ -164,7 +166,7 @@ class Client:
         self.send(api, version, **fields)
         return self.receive(timeout=timeout, demanded=demanded)
 
-    def receive_or_close(self, *, timeout: float = ANSWER_TIMEOUT_S) -> Struct | None:
+    def receive_or_close(self, *, timeout: float | None = None) -> Struct | None:
         """The next answer, or None if the broker closes the connection instead."""
         try:
             return self.receive(timeout=timeout)
@@ -188,8 +190,9 @@ class Client:
         what = f"what arrives on connection {self.letter}"
         raise violation(what, got, f"nothing for {seconds:g} s", because)
 
-    def expect_close(self, because: str, *, timeout: float = ANSWER_TIMEOUT_S) -> None:
+    def expect_close(self, because: str, *, timeout: float | None = None) -> None:
         """A Violation if the broker answers, or leaves the connection open for `timeout` s."""
+        timeout = self._patience(timeout)
         try:
             frame = self.receive_frame(timeout=timeout)
         except Closed:
@@ -214,9 +217,12 @@ class Client:
         self._note(f"→ {what} ({len(data)} bytes, no frame)")
         self._write(data)
 
-    def receive_frame(self, *, timeout: float = ANSWER_TIMEOUT_S) -> bytes:
-        """The next frame without its size, unread. Raises TimeoutError, Closed, or Broken."""
-        until = time.monotonic() + self._left(timeout)
+    def receive_frame(self, *, timeout: float | None = None) -> bytes:
+        """The next frame without its size, unread.
+
+        Raises TimeoutError, Closed, Broken, or Inconclusive when the time of the check is up.
+        """
+        until = time.monotonic() + self._patience(timeout)
         self._await(SIZE_BYTES, until)
         size = int.from_bytes(self._buffer[:SIZE_BYTES], "big", signed=True)
         if not CORRELATION_ID_BYTES <= size <= GREATEST_ANSWER_BYTES:
@@ -226,8 +232,9 @@ class Client:
         del self._buffer[: SIZE_BYTES + size]
         return frame
 
-    def receive_as(self, api: str, version: int, *, timeout: float = ANSWER_TIMEOUT_S) -> Struct:
+    def receive_as(self, api: str, version: int, *, timeout: float | None = None) -> Struct:
         """The next frame, read as the answer to a request that was sent as raw bytes."""
+        timeout = self._patience(timeout)
         try:
             frame = self.receive_frame(timeout=timeout)
         except TimeoutError:
@@ -257,7 +264,8 @@ class Client:
         return body
 
     def _write(self, data: bytes) -> None:
-        self._socket.settimeout(max(0.001, self._left(ANSWER_TIMEOUT_S)))
+        left = min(self.patience, self._deadline - time.monotonic())
+        self._socket.settimeout(max(0.001, left))
         try:
             self._socket.sendall(data)
         except TimeoutError:
@@ -268,10 +276,13 @@ class Client:
     def _await(self, count: int, until: float) -> None:
         """Wait until the buffer holds `count` bytes; a timeout leaves there what has come."""
         while len(self._buffer) < count:
-            self._socket.settimeout(max(0.001, until - time.monotonic()))
+            left = min(until, self._deadline) - time.monotonic()
+            self._socket.settimeout(max(0.001, left))
             try:
                 part = self._socket.recv(2**20)
             except TimeoutError:
+                if until > self._deadline:
+                    raise Inconclusive("the time that a check may take was up") from None
                 raise
             except OSError as error:
                 self._closed(error)
@@ -286,9 +297,8 @@ class Client:
         due = f" where the response to {self.pending[0]} was due" if self.pending else ""
         raise Closed(f"the broker closed the connection{due}") from error
 
-    def _left(self, timeout: float) -> float:
-        """The seconds that a wait may take: the timeout, cut at the deadline of the check."""
-        return min(timeout, max(0.0, self._deadline - time.monotonic()))
+    def _patience(self, timeout: float | None) -> float:
+        return self.patience if timeout is None else timeout
 
     def _note(self, text: str) -> None:
         self._transcript.note(text, self.letter)

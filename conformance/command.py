@@ -134,11 +134,11 @@ def conform(options: argparse.Namespace) -> int:
     target = choose_target(options)
     progress = Progress(len(checks)) if sys.stderr.isatty() else None
     plan = Plan(
-        known_clauses,
-        known,
-        options.jobs,
-        options.timeout,
-        progress.show if progress else lambda _: None,
+        clauses=known_clauses,
+        deviations=known,
+        jobs=options.jobs,
+        timeout=options.timeout,
+        progress=progress.show if progress else lambda _: None,
     )
     signal.signal(signal.SIGTERM, interrupt)
     started = time.monotonic()

@@ -23,6 +23,7 @@ from conformance.check import (
     Violation,
     matches,
 )
+from conformance.client import PATIENCE_S
 from conformance.deviations import Deviation
 from conformance.session import Session, TargetError
 from conformance.targets.target import Target
@@ -55,12 +56,16 @@ class Result:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to run: the clauses by id, the known deviations, threads, and seconds for each check."""
+    """How to run: the clauses by id, the known deviations, threads, seconds for each check.
+
+    `patience`: the seconds to wait for one answer where a check does not say how long.
+    """
 
     clauses: Mapping[str, Clause] = field(default_factory=dict)
     deviations: Sequence[Deviation] = ()
     jobs: int = 1
     timeout: float = CHECK_TIMEOUT_S
+    patience: float = PATIENCE_S
     progress: Callable[[Result], None] = lambda _: None
 
 
@@ -160,7 +165,7 @@ class Runner:
         """Run a check to a verdict; whatever it raises ends here."""
         started = time.monotonic()
         result = self._result(check, Verdict.PASS)
-        session = Session(target, check.clause.lower(), self.plan.timeout)
+        session = Session(target, check.clause.lower(), self.plan.timeout, self.plan.patience)
         try:
             check.body(session)
         except Violation as violation:

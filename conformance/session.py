@@ -19,7 +19,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 
 from conformance import lookup, requests
 from conformance.check import Broken, Inconclusive, NotApplicable
-from conformance.client import Address, Client, Versions, violation
+from conformance.client import PATIENCE_S, Address, Client, Versions, violation
 from conformance.judge import Condition, permit
 from conformance.lookup import GROUP
 from conformance.requests import Read, Topic
@@ -57,10 +57,13 @@ class Broker(Protocol):
 class Session:
     """Everything that one run of one check may touch. Not for several threads."""
 
-    def __init__(self, broker: Broker, label: str, timeout: float) -> None:
+    def __init__(
+        self, broker: Broker, label: str, timeout: float, patience: float = PATIENCE_S
+    ) -> None:
         self.target = broker
         self.transcript = Transcript()
         self.deadline = time.monotonic() + timeout
+        self.patience = patience
         self._label = label
         self._clients: dict[Address, Client] = {}
         self._leaders: dict[tuple[str, int], Address] = {}
@@ -85,7 +88,12 @@ class Session:
         """A further connection to an address."""
         try:
             client = Client(
-                address, self.target.versions, self.transcript, self.deadline, client_id
+                address,
+                self.target.versions,
+                self.transcript,
+                self.deadline,
+                client_id,
+                self.patience,
             )
         except OSError as error:
             raise Inconclusive(f"{address[0]}:{address[1]} cannot be reached: {error}") from None
@@ -273,8 +281,10 @@ class Session:
         If time is up first: Inconclusive, or with `demanded` (the sentence that demands it) a
         Violation. `what` says the condition: "every partition has a leader".
         """
-        until = min(time.monotonic() + timeout, self.deadline)
+        until = time.monotonic() + timeout
         while not (value := condition()):
+            if time.monotonic() > self.deadline:
+                raise Inconclusive(f"the time that a check may take was up before {what}")
             if time.monotonic() > until:
                 if demanded:
                     raise violation("the state", f"not so after {timeout:g} s", what, demanded)
@@ -302,6 +312,7 @@ class Session:
 
     def close(self) -> None:
         """Delete what was made, as far as the broker lets us, and close every connection."""
+        self._forget_connections()
         self.deadline = time.monotonic() + CLEAN_UP_TIMEOUT_S
         self.transcript = Transcript()
         with contextlib.suppress(Broken, Inconclusive, NotApplicable):

@@ -20,6 +20,7 @@ from conformance.probe import Cluster, Unreachable, probe
 from conformance.session import TargetError
 
 POLL_INTERVAL_S = 0.05
+PROBE_TIMEOUT_S = 2.0
 STOP_TIMEOUT_S = 20.0
 LINES_OF_LOG = 5
 
@@ -57,7 +58,7 @@ class Process:
         until = time.monotonic() + timeout
         while True:
             try:
-                cluster = probe(address, timeout=2.0)
+                cluster = probe(address, PROBE_TIMEOUT_S)
                 if cluster.brokers:
                     return cluster
                 reason = "it does not list itself in Metadata."

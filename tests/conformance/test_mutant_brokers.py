@@ -1,6 +1,6 @@
 """Every check fails a broker that does what its clause forbids: it has a mutant to show it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import cast
 
@@ -15,6 +15,7 @@ from tests.conformance.mutants import Mutant, all_mutants
 CHECKS = {check.id: check for check in registry()}
 MUTANTS = all_mutants()
 AT_ONCE = 3
+PATIENCE_S = 2.0
 FOUND_OUT = "test_a_mutant_broker_is_found_out"
 
 
@@ -38,21 +39,36 @@ def judge(index: int) -> Result:
     target = MutantBroker(index)
     try:
         target.start()
-        return run([check], target, Plan(clauses.load()))[0]
+        return run([check], target, Plan(clauses.load(), patience=PATIENCE_S))[0]
     finally:
         target.stop()
 
 
+class Judges:
+    """Judges mutants when they are asked for, and the next ones that were selected meanwhile."""
+
+    def __init__(self, pool: ThreadPoolExecutor, selected: Sequence[int]) -> None:
+        self._pool = pool
+        self._selected = selected
+        self._results: dict[int, Future[Result]] = {}
+
+    def result(self, index: int) -> Result:
+        place = self._selected.index(index)
+        for each in self._selected[place : place + AT_ONCE]:
+            if each not in self._results:
+                self._results[each] = self._pool.submit(judge, each)
+        return self._results[index].result()
+
+
 @pytest.fixture(scope="module")
-def judged(request: pytest.FixtureRequest) -> Iterator[Mapping[int, Future[Result]]]:
-    """The results of the mutants that were selected, in the making: several run at once."""
-    wanted: list[int] = [
+def judges(request: pytest.FixtureRequest) -> Iterator[Judges]:
+    selected: list[int] = [
         cast(int, item.callspec.params["index"])
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.originalname == FOUND_OUT
     ]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {index: pool.submit(judge, index) for index in wanted}
+        yield Judges(pool, selected)
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=lambda check: check.id)
@@ -67,7 +83,7 @@ def test_a_mutant_fits_its_module_and_names_a_check(mutant: Mutant) -> None:
 
 
 @pytest.mark.parametrize("index", range(len(MUTANTS)), ids=lambda index: MUTANTS[index].check)
-def test_a_mutant_broker_is_found_out(index: int, judged: Mapping[int, Future[Result]]) -> None:
-    result = judged[index].result()
+def test_a_mutant_broker_is_found_out(index: int, judges: Judges) -> None:
+    result = judges.result(index)
     assert result.verdict in (Verdict.VIOLATION, Verdict.DEVIATION), result.reason
     assert result.judgement is not None

@@ -29,7 +29,7 @@ def verdict_on(answer: Answer | Script, item: Check = other_acks_are_refused) ->
     """What a check says of a broker that gives this answer to Produce."""
     script = answer if callable(answer) else lambda _: answer
     with ScriptedBroker(script) as broker:
-        return run([item], broker, Plan(timeout=2.0))[0]
+        return run([item], broker, Plan(patience=0.5))[0]
 
 
 def test_a_permitted_answer_passes() -> None:
@@ -137,7 +137,7 @@ def test_a_broker_that_dies_of_a_check_violates_it_although_the_check_passed() -
 def test_after_the_death_of_the_broker_the_rest_is_inconclusive() -> None:
     others = check("ACKS-09")(other_acks_are_refused.body)
     with ScriptedBroker(lambda _: Instead.DIE) as broker:
-        first, second = run([other_acks_are_refused, others], broker, Plan(timeout=2.0))
+        first, second = run([other_acks_are_refused, others], broker, Plan(patience=0.5))
     assert first.verdict is Verdict.VIOLATION
     assert second.verdict is Verdict.INCONCLUSIVE
 
