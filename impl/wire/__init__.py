@@ -5,7 +5,7 @@ and memory are bounded by the length of what arrived. Unknown tagged fields are 
 field means is no business of this package.
 """
 
-from impl.wire.codec import decode_message, decode_prefix, encode_message
+from impl.wire.codec import decode_message, encode_message
 from impl.wire.frames import (
     Request,
     UnsupportedVersion,
@@ -22,7 +22,6 @@ __all__ = [
     "UnsupportedVersion",
     "WireError",
     "decode_message",
-    "decode_prefix",
     "decode_request",
     "decode_response",
     "encode_message",
