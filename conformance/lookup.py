@@ -6,10 +6,14 @@ a check that needs a leader or a coordinator does not judge how it is found.
 
 from conformance.check import Inconclusive
 from conformance.client import Address, Client
-from conformance.requests import FIRST_BATCHED_FIND_COORDINATOR, GROUP, Fields
+from conformance.requests import Fields
 from conformance.wire import Struct
 from spec.wire.errors import ErrorCode, name_of
 
+GROUP, TRANSACTION = 0, 1
+"""The kinds of keys that have a coordinator."""
+
+FIRST_BATCHED_FIND_COORDINATOR = 4
 PASSING = {
     ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
     ErrorCode.COORDINATOR_NOT_AVAILABLE,

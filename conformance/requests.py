@@ -14,9 +14,6 @@ from conformance.wire.records import Batch, Record, build_batch, read_batches
 
 Fields = dict[str, Any]
 
-GROUP, TRANSACTION = 0, 1
-"""The kinds of keys that have a coordinator."""
-FIRST_BATCHED_FIND_COORDINATOR = 4
 REQUEST_TIMEOUT_MS = 5000
 LATEST, EARLIEST = -1, -2
 CONSUMER = -1

@@ -21,8 +21,7 @@ from conformance import lookup, requests
 from conformance.check import Broken, Inconclusive, NotApplicable
 from conformance.client import PATIENCE_S, Address, Client, Versions, violation
 from conformance.judge import Condition, permit
-from conformance.requests import GROUP as GROUP
-from conformance.requests import TRANSACTION as TRANSACTION
+from conformance.lookup import GROUP
 from conformance.requests import Read, Topic
 from conformance.transcript import Transcript
 from conformance.wire import Struct
