@@ -2,6 +2,7 @@
 
 MODULES = (
     "conformance.checks.acks",
+    "conformance.checks.grps_join",
     "conformance.checks.prod",
     "conformance.checks.prod_sequences",
 )

@@ -12,7 +12,7 @@ from conformance.producers import (
     store,
 )
 from conformance.requests import Topic
-from conformance.session import Session
+from conformance.session import Session, preparing
 from conformance.wire import Struct
 from spec.wire.errors import ErrorCode
 
@@ -215,7 +215,8 @@ def a_producer_outlives_its_deleted_records(session: Session) -> None:
     session.produce(topic, [b"of somebody else"])
     partitions = [{"partition_index": 0, "offset": 2}]
     topics = [{"name": topic.name, "partitions": partitions}]
-    deleted = session.leader(topic).call("DeleteRecords", topics=topics, timeout_ms=5000)
+    with preparing("deleting the records"):
+        deleted = session.leader(topic).call("DeleteRecords", topics=topics, timeout_ms=5000)
     if deleted.topics[0].partitions[0].error_code != ErrorCode.NONE:
         session.inconclusive("the records could not be deleted")
     again = session.produce(topic, batch(producer, 0, [b"a", b"b"]))
