@@ -32,7 +32,9 @@ def path_of(module: str) -> Path:
 
 def text_files() -> list[Path]:
     """Every text file of ours that a person reads or a tool runs."""
-    found = [p for p in ROOT.iterdir() if p.is_file() and p.suffix in (".md", ".toml", ".ini", ".py")]
+    found = [
+        p for p in ROOT.iterdir() if p.is_file() and p.suffix in (".md", ".toml", ".ini", ".py")
+    ]
     for package in (*PACKAGES, ".ci"):
         found += [
             p

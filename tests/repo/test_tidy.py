@@ -13,7 +13,9 @@ LINES_OF_A_FUNCTION = 60
 LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
 
-BANNED_NAMES = re.compile(r"(^|_)(helper|helpers|util|utils|manager|misc|stuff)($|_)", re.IGNORECASE)
+BANNED_NAMES = re.compile(
+    r"(^|_)(helper|helpers|util|utils|manager|misc|stuff)($|_)", re.IGNORECASE
+)
 BANNED_TEXT = {
     r"\bTO" + "DO\\b": "a known hole is a test named known_hole_..., or an issue",
     r"\bFIX" + "ME\\b": "a known hole is a test named known_hole_..., or an issue",
@@ -32,7 +34,9 @@ def test_files_and_functions_are_short(module: str) -> None:
             assert node.end_lineno
             length = node.end_lineno - node.lineno + 1
             name = f"{module}.{node.name}"
-            assert length <= LINES_OF_A_FUNCTION or name in LONG_FUNCTIONS, f"{name}: {length} lines"
+            assert length <= LINES_OF_A_FUNCTION or name in LONG_FUNCTIONS, (
+                f"{name}: {length} lines"
+            )
 
 
 @pytest.mark.parametrize("module", python_files())
