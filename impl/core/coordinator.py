@@ -56,7 +56,7 @@ from impl.core.group_rebalance import ReadSubscription, Rebalances
 from impl.core.group_records import CoordinatorRecord, GroupRecord, OffsetRecord
 from impl.core.offsets import expired
 from impl.core.offsets_requests import OffsetRequests
-from impl.core.topics import TopicPartition
+from impl.core.topics import OFFSETS_TOPIC, TopicPartition
 from spec.wire.errors import ErrorCode
 
 Replies: TypeAlias = list[tuple[Any, GroupReply]]
@@ -73,11 +73,12 @@ class Coordinator:
         read_subscription: ReadSubscription,
     ) -> None:
         self.config = config
+        self._catalogue = catalogue
         self._replies: Replies = []
         self._deadlines = Deadlines()
         self._log = CoordinatorLog(
             append,
-            config.offsets_topic_num_partitions,
+            self._num_partitions,
             self._deadlines,
             config.offsets_commit_timeout_ms,
         )
@@ -92,6 +93,13 @@ class Coordinator:
             config, self._shards, self._rebalances, self._answer, catalogue
         )
         self._administration = Administration(self._shards, self._answer)
+
+    def _num_partitions(self) -> int:
+        """The option counts for the creation of the topic; afterwards the topic itself does."""
+        topic = self._catalogue.topics.get(OFFSETS_TOPIC)
+        if topic is None:
+            return self.config.offsets_topic_num_partitions
+        return len(topic.partitions)
 
     # Requests
 

@@ -67,7 +67,11 @@ class _Waiting:
 
 class CoordinatorLog:
     def __init__(
-        self, append: Append, num_partitions: int, deadlines: Deadlines, commit_timeout_ms: int
+        self,
+        append: Append,
+        num_partitions: Callable[[], int],
+        deadlines: Deadlines,
+        commit_timeout_ms: int,
     ) -> None:
         self._append = append
         self._num_partitions = num_partitions
@@ -79,7 +83,7 @@ class CoordinatorLog:
         self._tickets = 0
 
     def partition_of(self, group_id: str) -> int:
-        return partition_of(group_id, self._num_partitions)
+        return partition_of(group_id, self._num_partitions())
 
     def start(self, partition: int, log_end_offset: int) -> None:
         """Everything below this offset was loaded, and is committed."""

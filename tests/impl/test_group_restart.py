@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
@@ -20,8 +21,12 @@ from impl.core.group_messages import (
     ProducerIdentity,
     SyncGroup,
 )
+from impl.core.metadata_records import PartitionRecord, TopicRecord
+from impl.core.topics import OFFSETS_TOPIC
 from spec.wire.errors import ErrorCode
 from tests.impl.group_world import CONFIG, GROUP, ORDERS, SESSION_MS, World
+
+OFFSETS_ID = UUID(int=50)
 
 
 def test_a_stable_group_is_the_same_after_a_restart() -> None:
@@ -70,6 +75,17 @@ def test_a_static_member_is_fenced_after_a_restart_too() -> None:
     old = joined.reply.member_id
     assert world.heartbeat(old, 1, group_instance_id="a") is ErrorCode.FENCED_INSTANCE_ID
     assert world.heartbeat(successor, 1, group_instance_id="a") is ErrorCode.NONE
+
+
+def test_groups_are_found_under_another_default_for_the_size_of_their_topic() -> None:
+    world = World()
+    world.commit(1)
+    world.catalogue.apply(TopicRecord(OFFSETS_TOPIC, OFFSETS_ID))
+    for partition in range(world.config.offsets_topic_num_partitions):
+        world.catalogue.apply(PartitionRecord(OFFSETS_ID, partition, (1,), (1,), 1))
+    world.config = replace(CONFIG, offsets_topic_num_partitions=50)
+    world.restart()
+    assert world.fetch().offset == 1
 
 
 def test_offsets_are_the_same_after_a_restart() -> None:
