@@ -29,6 +29,7 @@ TOPIC = "orders"
 PARTITIONS = {0, 1, 2, 3}
 READY = "brokerspec broker ready on "
 PATIENCE_S = 30.0
+POLL_INTERVAL_S = 0.01
 
 
 @contextmanager
@@ -234,7 +235,7 @@ class PollingConsumer:
 
 
 def divided(*members: PollingConsumer) -> bool:
-    time.sleep(0.01)
+    time.sleep(POLL_INTERVAL_S)
     shares = [set(each.partitions) for each in members]
     return all(shares) and sum(map(len, shares)) == 4 and set().union(*shares) == PARTITIONS
 
