@@ -8,10 +8,11 @@ type is or what a reader makes of a node: bounds stay symbolic until a reader is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from model.lang.terms import Term
+# A class of terms, such as Bool or a Record. Terms stand on nodes and not the other way round, so
+# all that is asked of a type here is `fields()`, where an operation implies a record.
+Type = type[Any]
 
 OPERATIONS: Final = {
     "state": "the whole state before the step",
@@ -62,7 +63,7 @@ class Node:
     operation: str
     arguments: tuple[Node, ...]
     data: Any
-    type: type[Term]
+    type: Type
 
     def __repr__(self) -> str:
         inner = [str(self.data)] if self.data is not None else []
@@ -73,7 +74,7 @@ class Node:
 _shared: dict[tuple[Any, ...], Node] = {}
 
 
-def node(operation: str, of: type[Term], *arguments: Node, data: Any = None) -> Node:
+def node(operation: str, of: Type, *arguments: Node, data: Any = None) -> Node:
     """The shared node of this operation, simplified where that needs no thought."""
     simpler = _simplified(operation, arguments, data)
     if simpler is not None:

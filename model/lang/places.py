@@ -9,12 +9,8 @@ sees later updates through `me`, and `before = me.high_watermark` keeps the numb
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from model.lang.nodes import Node, node
-
-if TYPE_CHECKING:
-    from model.lang.terms import Term
+from model.lang.nodes import Node, Type, node
 
 
 class ModelError(Exception):
@@ -53,7 +49,7 @@ class Place:
     """A path from the state to one of its parts; each step is a field name or a map key."""
 
     trace: Trace
-    path: tuple[tuple[str | Node, type[Term]], ...] = ()
+    path: tuple[tuple[str | Node, Type], ...] = ()
 
     def read(self) -> Node:
         """The part as it is now, updates so far included."""
@@ -72,20 +68,18 @@ class Place:
         trace.updated = True
         trace.state = _written(trace.state, self.path, value)
 
-    def into(self, step: str | Node, of: type[Term]) -> Place:
+    def into(self, step: str | Node, of: Type) -> Place:
         """The place of a field (by its name) or of the value under a key."""
         return Place(self.trace, (*self.path, (step, of)))
 
 
-def _read_step(container: Node, step: str | Node, of: type[Term]) -> Node:
+def _read_step(container: Node, step: str | Node, of: Type) -> Node:
     if isinstance(step, str):
         return node("field", of, container, data=step)
     return node("get", of, container, step)
 
 
-def _written(
-    container: Node, path: tuple[tuple[str | Node, type[Term]], ...], value: Node
-) -> Node:
+def _written(container: Node, path: tuple[tuple[str | Node, Type], ...], value: Node) -> Node:
     if not path:
         return value
     (step, of), *rest = path
