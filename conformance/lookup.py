@@ -54,10 +54,14 @@ def find_coordinator(client: Client, key: str, kind: int) -> Address | None:
 
 
 def coordinator_has_loaded(client: Client, key: str, kind: int) -> bool:
-    """Whether it answers a request that it must refuse with another error than those that pass."""
+    """Whether it answers a request that it must refuse with another error than those that pass.
+
+    Not with Heartbeat: while Apache Kafka loads a group it answers that without an error.
+    """
     if kind == GROUP:
         fields: Fields = {"group_id": key, "generation_id": 0, "member_id": "nobody"}
-        return client.call("Heartbeat", **fields).error_code not in PASSING
+        fields |= {"protocol_type": "consumer", "protocol_name": "range"}
+        return client.call("SyncGroup", **fields).error_code not in PASSING
     fields = {"transactional_id": key, "producer_id": 0, "producer_epoch": 0, "committed": False}
     has_loaded = client.call("EndTxn", **fields).error_code not in PASSING
     return has_loaded and new_producer(client) is not None

@@ -3,7 +3,7 @@
 from conformance.requests import Topic
 from conformance.session import Session
 from conformance.wire import Struct
-from spec.wire.errors import ErrorCode
+from spec.wire.errors import ErrorCode, name_of
 
 BATCHED_OFFSET_FETCH = 8
 
@@ -51,16 +51,18 @@ def fetch_offset(
     """
     client = session.coordinator(group)
     version = client.version("OffsetFetch") if version is None else version
-    asked = {"name": topic.name, "topic_id": topic.id, "partition_indexes": [partition]}
+    asked = {"name": topic.name, "partition_indexes": [partition]}
     answer = client.call(
         "OffsetFetch",
         version,
         group_id=group,
         topics=[asked],
-        groups=[{"group_id": group, "topics": [asked]}],
+        groups=[{"group_id": group, "topics": [{**asked, "topic_id": topic.id}]}],
     )
     of_group = answer.groups[0] if version >= BATCHED_OFFSET_FETCH else answer
     if of_group.error_code != ErrorCode.NONE or not of_group.topics:
-        session.inconclusive("OffsetFetch names no partition")
+        session.inconclusive(
+            f"OffsetFetch answers {name_of(of_group.error_code)} and no partition"
+        )
     found: Struct = of_group.topics[0].partitions[0]
     return found

@@ -2,7 +2,12 @@
 
 MODULES = (
     "conformance.checks.acks",
+    "conformance.checks.grps_administration",
     "conformance.checks.grps_join",
+    "conformance.checks.grps_liveness",
+    "conformance.checks.grps_offsets",
+    "conformance.checks.grps_rebalance",
+    "conformance.checks.grps_static",
     "conformance.checks.prod",
     "conformance.checks.prod_sequences",
 )

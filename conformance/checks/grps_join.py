@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from conformance.check import check
 from conformance.judge import other_than
-from conformance.members import Member, form_group, join_first, new_member, synchronise
 from conformance.lookup import FIRST_BATCHED_FIND_COORDINATOR, GROUP
+from conformance.members import Member, form_group, join_first, new_member, synchronise
 from conformance.session import Session
 from conformance.settings import broker_limit
 from spec.wire.errors import ErrorCode

@@ -30,5 +30,6 @@ class Reference(Started):
         return command
 
 
-FAST = {"group.initial.rebalance.delay.ms": "0"}
-"""The suite forms its groups step by step; waiting for further members would only cost time."""
+FAST = {"group.initial.rebalance.delay.ms": "0", "group.min.session.timeout.ms": "500"}
+"""The suite forms its groups step by step; waiting for further members would only cost time, and
+so would members that nobody may miss for six seconds."""
