@@ -40,9 +40,6 @@ from impl.core.refusal import KafkaError
 from impl.core.topic_messages import Endpoint
 from spec.wire.errors import ErrorCode
 
-# How often memory of producers that fell silent is given back.
-HOUSEKEEPING_INTERVAL_MS = 600_000
-
 
 @dataclass(frozen=True, slots=True)
 class Codecs:
@@ -89,7 +86,7 @@ class Broker:
             self.catalogue, self._controller, properties, endpoint, cluster_id, self.commit
         )
         self._producer_ids = range(0)
-        self._next_housekeeping_ms = now_ms + HOUSEKEEPING_INTERVAL_MS
+        self._next_cleaning_ms = now_ms + self.config.log_retention_check_interval_ms
         self._outputs: list[Output] = []
         self._metadata_log = MetadataLog(platform, codecs.metadata, now_ms)
         self._start(now_ms)
@@ -133,10 +130,9 @@ class Broker:
         self._outputs += self._producing.release(now_ms)
         self._outputs += self._fetching.release(now_ms)
         self._outputs += self._groups.tick(now_ms)
-        if now_ms >= self._next_housekeeping_ms:
-            self._next_housekeeping_ms = now_ms + HOUSEKEEPING_INTERVAL_MS
-            for partition in self.partitions:
-                partition.expire_producers(now_ms - self.config.producer_id_expiration_ms)
+        if now_ms >= self._next_cleaning_ms:
+            self._next_cleaning_ms = now_ms + self.config.log_retention_check_interval_ms
+            self._clean(now_ms)
         return self._settle(now_ms)
 
     def next_deadline_ms(self) -> int:
@@ -145,7 +141,14 @@ class Broker:
             self._fetching.next_deadline_ms(),
             self._groups.next_deadline_ms(),
         )
-        return min((d for d in deadlines if d is not None), default=self._next_housekeeping_ms)
+        return min(d for d in (*deadlines, self._next_cleaning_ms) if d is not None)
+
+    def _clean(self, now_ms: int) -> None:
+        """Give back what is kept for a limited time only: old segments, silent producers."""
+        for partition in self.partitions:
+            partition.expire_producers(now_ms - self.config.producer_id_expiration_ms)
+            if partition.log.apply_retention(now_ms, partition.high_watermark):
+                self.partitions.log_start_moved(partition)
 
     def disconnected(self, connection_id: int) -> None:
         """Nobody waits for the answers to this connection's requests any more."""

@@ -73,6 +73,10 @@ class TopicConfig:
     def is_compacted(self) -> bool:
         return "compact" in self.cleanup_policy
 
+    @property
+    def is_deleted(self) -> bool:
+        return "delete" in self.cleanup_policy
+
 
 @dataclass(frozen=True, slots=True)
 class BrokerConfig:
@@ -82,6 +86,7 @@ class BrokerConfig:
     default_replication_factor: int = option(1, at_most=INT_MAX, at_least=1)
     delete_topic_enable: bool = option(True)
     fetch_max_bytes: int = option(55 << 20, at_most=INT_MAX, at_least=1024)
+    log_retention_check_interval_ms: int = option(5 * MINUTE_MS, at_least=1)
     node_id: int = option(1, at_most=INT_MAX, at_least=0)
     num_partitions: int = option(1, at_most=INT_MAX, at_least=1)
     producer_id_expiration_ms: int = option(24 * HOUR_MS, at_most=INT_MAX, at_least=1)

@@ -209,6 +209,28 @@ class Log:
         self.epochs.truncate_start(offset)
         self._write_epochs()
 
+    def apply_retention(self, now_ms: int, end_offset: int) -> bool:
+        """RETN-01 to RETN-06: delete whole segments, oldest first; says whether any went.
+
+        Nothing that reaches past `end_offset` goes. The last segment makes way for a new one.
+        """
+        excess = self.size - self.config.retention_bytes
+        expired = 0
+        for segment in self.segments:
+            is_old = 0 <= self.config.retention_ms < now_ms - segment.max_timestamp
+            is_excess = self.config.retention_bytes >= 0 and segment.size <= excess
+            is_deletable = segment.size > 0 and segment.next_offset <= end_offset
+            if not is_deletable or not (is_old or is_excess):
+                break
+            excess -= segment.size
+            expired += 1
+        if expired == 0 or not self.config.is_deleted:
+            return False
+        if expired == len(self.segments):
+            self._add_segment(self.log_end_offset, now_ms)
+        self.advance_log_start(self.segments[expired].base_offset)
+        return True
+
     # Reading
 
     def read(self, offset: int, max_bytes: int, end_offset: int, *, at_least_one: bool) -> Bytes:

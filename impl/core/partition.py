@@ -238,7 +238,7 @@ class Partition:
     def delete_records(self, offset: int) -> int:
         """RETN-07: forget what is below; returns the low watermark. Raises KafkaError."""
         self.check_leader_epoch(NO_LEADER_EPOCH)
-        if "delete" not in self.log.config.cleanup_policy:
+        if not self.log.config.is_deleted:
             raise KafkaError(ErrorCode.POLICY_VIOLATION)  # RETN-09
         offset = self.high_watermark if offset == -1 else offset
         if not 0 <= offset <= self.high_watermark:
