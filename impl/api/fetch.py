@@ -60,6 +60,7 @@ def _read_fetch(request: Request, _client_host: str) -> Fetch:
         session_epoch=body.session_epoch,
         replica_id=body.replica_state.replica_id if has_state else body.replica_id,
         may_use_zstd=request.api_version >= ZSTD_SINCE,
+        uses_topic_ids=by_id,
     )
 
 

@@ -26,6 +26,7 @@ from impl.core.data_messages import (
     ProducerIdentityGranted,
 )
 from impl.core.events import Call, Output, Reply
+from impl.core.fetch_sessions import FetchSessions
 from impl.core.fetching import Fetching
 from impl.core.group_config import GroupConfig
 from impl.core.group_messages import GroupRequest
@@ -71,7 +72,10 @@ class Broker:
             self.catalogue, properties.broker, properties.topic_defaults, platform.new_id
         )
         self._producing = Producing(self.partitions)
-        self._fetching = Fetching(self.partitions, properties.broker.fetch_max_bytes)
+        sessions = FetchSessions(
+            self.config.max_incremental_fetch_session_cache_slots, platform.new_id
+        )
+        self._fetching = Fetching(self.partitions, sessions, self.config.fetch_max_bytes)
         group_config: GroupConfig = properties.others[GroupConfig]
         self._groups = Coordination(
             group_config,

@@ -87,6 +87,7 @@ class BrokerConfig:
     delete_topic_enable: bool = option(True)
     fetch_max_bytes: int = option(55 << 20, at_most=INT_MAX, at_least=1024)
     log_retention_check_interval_ms: int = option(5 * MINUTE_MS, at_least=1)
+    max_incremental_fetch_session_cache_slots: int = option(1000, at_least=0, at_most=INT_MAX)
     node_id: int = option(1, at_most=INT_MAX, at_least=0)
     num_partitions: int = option(1, at_most=INT_MAX, at_least=1)
     producer_id_expiration_ms: int = option(24 * HOUR_MS, at_most=INT_MAX, at_least=1)

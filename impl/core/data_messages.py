@@ -77,6 +77,7 @@ class Fetch:
     session_epoch: int = -1
     replica_id: int = NO_REPLICA
     may_use_zstd: bool = True
+    uses_topic_ids: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """Fetch: read each partition, and wait for more when there is less than the reader wants.
 
-STOR-12, STOR-13, WIRE-12. Every fetch is a full one: this broker keeps no fetch sessions, which
-KIP-227 permits, so it answers session id 0 and knows no other (WIRE-10).
+STOR-12, STOR-13, WIRE-12. Which partitions a request means, and which of them are news to the
+reader, is decided by `fetch_sessions`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from impl.core.batch import ZSTD, read_header
 from impl.core.data_messages import (
@@ -18,46 +19,53 @@ from impl.core.data_messages import (
     FetchPartition,
 )
 from impl.core.events import Call, Output, Reply
+from impl.core.fetch_sessions import FetchSessions, Session, answer
 from impl.core.partitions import Partitions
 from impl.core.refusal import KafkaError
 from impl.core.storage import StorageError
 from impl.core.topics import TopicPartition
 from spec.wire.errors import ErrorCode
 
-INITIAL_EPOCH, FINAL_EPOCH = 0, -1
-
 
 @dataclass(slots=True)
 class ParkedFetch:
     request: Fetch
+    session: Session | None
     deadline_ms: int
 
 
 class Fetching:
-    def __init__(self, partitions: Partitions, fetch_max_bytes: int) -> None:
+    def __init__(
+        self, partitions: Partitions, sessions: FetchSessions, fetch_max_bytes: int
+    ) -> None:
         self._partitions = partitions
+        self._sessions = sessions
         self._fetch_max_bytes = fetch_max_bytes
         self._parked: dict[Call, ParkedFetch] = {}
         self._watched: dict[TopicPartition, set[Call]] = {}
 
     def handle(self, call: Call, request: Fetch, now_ms: int) -> list[Output]:
-        if request.session_epoch not in (INITIAL_EPOCH, FINAL_EPOCH):
-            return [Reply(call, Fetched(error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND))]
-        fetched = self._read(request)
+        try:
+            request, session = self._sessions.begin(request, now_ms)
+        except KafkaError as refused:
+            return [Reply(call, Fetched(error=refused.error))]
+        fetched = self._read(request, session)
         if _is_enough(request, fetched) or request.max_wait_ms <= 0:
-            return [Reply(call, fetched)]
-        self._park(call, ParkedFetch(request, now_ms + request.max_wait_ms))
+            return [Reply(call, answer(request, session, fetched))]
+        self._park(call, ParkedFetch(request, session, now_ms + request.max_wait_ms))
         return []
 
-    def _read(self, request: Fetch) -> Fetched:
+    def _read(self, request: Fetch, session: Session | None) -> Fetched:
         budget = min(request.max_bytes, self._fetch_max_bytes)
         at_least_one = True
         answers = []
         for asked in request.partitions:
-            answer = self._read_partition(request, asked, budget, at_least_one=at_least_one)
-            answers.append(answer)
-            budget -= len(answer.records)
-            at_least_one = at_least_one and not answer.records
+            read = self._read_partition(request, asked, budget, at_least_one=at_least_one)
+            if session is not None:
+                read = self._in_session(session, asked, read)
+            answers.append(read)
+            budget -= len(read.records)
+            at_least_one = at_least_one and not read.records
         return Fetched(tuple(answers))
 
     def _read_partition(
@@ -67,7 +75,7 @@ class Fetching:
             partition = self._partitions.find(asked.topic, asked.partition)
             if request.replica_id > NO_REPLICA:
                 raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER, "No such replica.")
-            answer = partition.read(
+            read = partition.read(
                 asked, budget, request.isolation_level, at_least_one=at_least_one
             )
         except KafkaError as refused:
@@ -75,10 +83,23 @@ class Fetching:
         except StorageError:
             error = ErrorCode.KAFKA_STORAGE_ERROR
             return FetchedPartition(asked.topic, asked.partition, error)
-        if not request.may_use_zstd and _has_zstd(answer):  # RECB-13
+        if not request.may_use_zstd and _has_zstd(read):  # RECB-13
             error = ErrorCode.UNSUPPORTED_COMPRESSION_TYPE
             return FetchedPartition(asked.topic, asked.partition, error)
-        return answer
+        return read
+
+    def _in_session(
+        self, session: Session, asked: FetchPartition, read: FetchedPartition
+    ) -> FetchedPartition:
+        """TOPC-10: an id that is unknown now, of a name that has another id, is told apart."""
+        key = asked.topic, asked.partition
+        if not read.error:
+            session.names[key] = self._partitions.find(*key).at
+        elif read.error is ErrorCode.UNKNOWN_TOPIC_ID and key in session.names:
+            with suppress(KafkaError):
+                self._partitions.find(*session.names[key])
+                return replace(read, error=ErrorCode.INCONSISTENT_TOPIC_ID)
+        return read
 
     # Waiting
 
@@ -105,11 +126,11 @@ class Fetching:
         concerned = {call for at in partitions for call in self._watched.get(at, ())}
         outputs: list[Output] = []
         for call in sorted(concerned):
-            request = self._parked[call].request
-            fetched = self._read(request)
-            if _is_enough(request, fetched):
+            parked = self._parked[call]
+            fetched = self._read(parked.request, parked.session)
+            if _is_enough(parked.request, fetched):
                 self._unpark(call)
-                outputs.append(Reply(call, fetched))
+                outputs.append(Reply(call, answer(parked.request, parked.session, fetched)))
         return outputs
 
     def release(self, now_ms: int) -> list[Output]:
@@ -118,7 +139,8 @@ class Fetching:
         for call in [c for c, p in self._parked.items() if p.deadline_ms <= now_ms]:
             parked = self._unpark(call)
             if parked is not None:
-                outputs.append(Reply(call, self._read(parked.request)))
+                fetched = self._read(parked.request, parked.session)
+                outputs.append(Reply(call, answer(parked.request, parked.session, fetched)))
         return outputs
 
     def next_deadline_ms(self) -> int | None:
@@ -138,10 +160,10 @@ def _is_enough(request: Fetch, fetched: Fetched) -> bool:
     return sum(len(p.records) for p in fetched.partitions) >= request.min_bytes
 
 
-def _has_zstd(answer: FetchedPartition) -> bool:
+def _has_zstd(read: FetchedPartition) -> bool:
     position = 0
-    while position < len(answer.records):
-        header = read_header(answer.records, position)
+    while position < len(read.records):
+        header = read_header(read.records, position)
         if header.compression == ZSTD:
             return True
         position += header.size

@@ -1,4 +1,4 @@
-"""What a reader gets, and when: STOR, ELEC-09 to ELEC-11, WIRE-10, WIRE-12, RETN-07 to RETN-09."""
+"""What a reader gets, and when: STOR, ELEC-09 to ELEC-11, WIRE-12, RETN-07 to RETN-09."""
 
 from __future__ import annotations
 
@@ -169,20 +169,6 @@ def test_two_readers_wait_for_one_partition_and_both_are_woken(world: World) -> 
     world.produce(batch(b"a"))
     assert [call for call in calls if call in world.replies] == calls
     assert isinstance(calls[0], Call)
-
-
-# Sessions
-
-
-@pytest.mark.parametrize(("session_id", "epoch"), [(0, 1), (5, 1), (5, 2)])
-def test_an_unknown_session_is_refused(world: World, session_id: int, epoch: int) -> None:
-    answer = world.ask(fetch(first(), session_id=session_id, session_epoch=epoch))
-    assert answer.error is E.FETCH_SESSION_ID_NOT_FOUND
-
-
-@pytest.mark.parametrize("epoch", [0, -1])
-def test_a_full_fetch_opens_no_session(world: World, epoch: int) -> None:
-    assert world.ask(fetch(first(), session_epoch=epoch)).session_id == 0
 
 
 # Leader epochs
