@@ -19,7 +19,7 @@ def test_a_design_that_loses_data_prints_the_trace_and_exits_one(
 ) -> None:
     assert main(["replication", "--design", "kip-101"]) == 1
     out = capsys.readouterr().out
-    assert "committed_records_survive_election (REPL-13)" in out
+    assert "committed_records_survive_election (REPL-05 REPL-13)" in out
     assert "\n11  " in out
     assert "\n12  " not in out
 
