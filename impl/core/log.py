@@ -103,7 +103,8 @@ class Log:
         size = self._storage.size(segment.log_path) or 0
         for header in self._valid_headers(segment, size, recovery_point):
             segment.note(header, self.config.index_interval_bytes)
-            self.epochs.assign(header.partition_leader_epoch, header.base_offset)
+            if self.epochs.epoch_at(header.base_offset) != header.partition_leader_epoch:
+                self.epochs.assign(header.partition_leader_epoch, header.base_offset)
             replay(header)
         if segment.size < size:
             self._storage.truncate(segment.log_path, segment.size)

@@ -200,6 +200,16 @@ def test_the_end_of_each_leader_epoch_is_known(world: World) -> None:
     assert end_of(world, old + 2) == (-1, -1)
 
 
+def test_an_epoch_without_records_has_an_end(world: World) -> None:
+    """ELEC-07. It ends where the next begins, which takes its place in the history."""
+    world.produce(batch(b"a"))
+    first = world.leader_epoch()
+    world.restart()
+    assert end_of(world, first + 1) == (first + 1, 1)
+    world.restart(cleanly=False)
+    assert end_of(world, first + 1) == (first, 1)
+
+
 def test_a_reader_of_another_history_is_told_where_it_diverges(world: World) -> None:
     world.produce(batch(b"a"))
     old = world.leader_epoch()
@@ -281,6 +291,25 @@ def test_deleted_records_are_gone_and_stay_gone(world: World) -> None:
     world.lose_power()
     assert world.offset_at(EARLIEST).offset == 2
     assert world.delete_records(1).low_watermark == 2
+
+
+def test_half_a_batch_can_be_deleted(world: World) -> None:
+    world.produce(batch(b"a", b"b", b"c"))
+    assert world.delete_records(1).low_watermark == 1
+    assert world.read(0).error is E.OFFSET_OUT_OF_RANGE
+    assert world.values(1)[0] == (0, b"a")
+    assert world.offset_at(0).offset == 1
+
+
+def test_the_history_of_epochs_begins_at_the_log_start(world: World) -> None:
+    world.produce(batch(b"a"))
+    world.restart()
+    world.produce(batch(b"b"))
+    epoch = world.leader_epoch()
+    world.delete_records(2)
+    content = world.storage.read(f"{TOPIC}-0/leader-epoch-checkpoint", 0, 100)
+    assert content == b"0\n1\n%d 2\n" % epoch
+    assert world.offset_at(EARLIEST).leader_epoch == epoch
 
 
 def test_deleting_up_to_minus_one_means_all(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import crc32c
 import pytest
 
 from impl.core.batch import read_header
@@ -9,6 +10,7 @@ from impl.core.config import TopicConfig
 from impl.core.leader_epochs import EpochStart, LeaderEpochs
 from impl.core.log import Log, Platform
 from impl.core.storage import MemoryStorage
+from spec.wire.errors import ErrorCode
 from tests.impl.broker_world import START_MS, TOPIC, World, batch
 
 LOG = f"{TOPIC}-0/00000000000000000000.log"
@@ -140,19 +142,33 @@ def test_a_lost_index_is_rebuilt() -> None:
         assert world.offset_at(START_MS - 60 + i).offset == i
 
 
-def test_a_log_start_behind_the_lost_end_begins_an_empty_log(world: World) -> None:
-    world.delete_records(3)
+@pytest.mark.parametrize("is_flushed", [True, False])
+def test_a_log_start_behind_the_lost_end_begins_an_empty_log(
+    world: World, is_flushed: bool
+) -> None:
+    if is_flushed:
+        world.restart()
+    world.produce(batch(b"d"))
+    world.delete_records(4)
     world.lose_power()
-    assert world.read(3).error == 0
-    assert world.produce(batch(b"d")).base_offset == 3
+    assert world.read(4).error == 0
+    assert world.read(3).error == ErrorCode.OFFSET_OUT_OF_RANGE
+    assert world.produce(batch(b"e")).base_offset == 4
 
 
 # Segments
 
 
 def open_log(storage: MemoryStorage, **options: int) -> Log:
-    platform = Platform(storage, lambda _: 0, lambda *_: None, lambda: pytest.fail("no ids"))
+    platform = Platform(storage, crc32c.crc32c, lambda *_: None, lambda: pytest.fail("no ids"))
     return Log(platform, "t-0", TopicConfig(**options), START_MS)  # type: ignore[arg-type]
+
+
+def test_epochs_that_begin_behind_the_end_of_a_cut_log_are_forgotten() -> None:
+    storage = MemoryStorage()
+    append(open_log(storage), 0)
+    storage.replace("t-0/leader-epoch-checkpoint", b"0\n3\n0 0\n1 1\n2 5\n")
+    assert open_log(storage).epochs.entries == [EpochStart(0, 0), EpochStart(1, 1)]
 
 
 def append(log: Log, base_offset: int, timestamp: int = START_MS, last_delta: int = 0) -> None:

@@ -132,6 +132,17 @@ def test_a_recreated_topic_is_another_one_and_empty(world: World) -> None:
     assert world.produce(batch(b"b")).base_offset == 0
 
 
+def test_a_recreated_topic_does_not_inherit_the_log_start(world: World) -> None:
+    world.create()
+    world.produce(batch(b"a"))
+    world.delete_records(1)
+    world.delete()
+    world.create()
+    world.produce(batch(b"b"))
+    world.restart(cleanly=False)
+    assert world.values() == [(0, b"b")]
+
+
 def test_a_topic_is_deleted_by_name_or_by_id(world: World) -> None:
     topic_id = world.create().topic_id
     deleted = world.delete(topic_id)
@@ -228,6 +239,15 @@ def test_an_option_tells_where_its_value_comes_from() -> None:
     assert found["retention.ms"].value == "3600000"
     assert found["cleanup.policy"].source == SOURCE_DEFAULT
     assert configs(world, names=("cleanup.policy",)).keys() == {"cleanup.policy"}
+
+
+def test_the_smaller_unit_of_a_broker_option_wins() -> None:
+    for world in (
+        World(log_retention_ms="7", log_retention_hours="1"),
+        World(log_retention_hours="1", log_retention_ms="7"),
+    ):
+        world.create()
+        assert configs(world)["retention.ms"].value == "7"
 
 
 def test_a_broker_tells_its_options() -> None:
