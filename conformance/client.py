@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from conformance.check import Broken, Inconclusive, Judgement, NotApplicable, Violation
@@ -65,11 +66,13 @@ class Client:
         deadline: float,
         client_id: str | None = "brokerspec",
         patience: float = PATIENCE_S,
+        newest_usable: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.address = address
         self.versions = versions
         self.client_id = client_id
         self.patience = patience
+        self.newest_usable = newest_usable
         self.pending: deque[Pending] = deque()
         self._transcript = transcript
         self._deadline = deadline
@@ -86,10 +89,11 @@ class Client:
     def version(self, api: str, at_most: int | None = None) -> int:
         """The greatest version of an API that both sides know (if given, not above `at_most`)."""
         known = self.versions.get(api, range(0))
-        usable = [v for v in known if at_most is None or v <= at_most]
+        limit = self.newest_usable.get(api) if at_most is None else at_most
+        usable = [version for version in known if limit is None or version <= limit]
         if not usable:
-            limit = "" if at_most is None else f" {at_most} or lower"
-            raise NotApplicable(f"the broker does not advertise {api}{limit}")
+            low = "" if limit is None else f" {limit} or lower"
+            raise NotApplicable(f"the broker does not advertise {api}{low}")
         return usable[-1]
 
     def encode(

@@ -32,7 +32,7 @@ class Member:
     generation_id: int = -1
     protocol_type: str = "consumer"
     protocols: Mapping[str, bytes] = field(default_factory=lambda: {"range": b""})
-    session_timeout_ms: int = 30000
+    session_timeout_ms: int = 10000
     rebalance_timeout_ms: int = 10000
     is_leader: bool = False
 
@@ -152,7 +152,7 @@ def join_first(member: Member) -> None:
     if member.instance_id is None and version >= 4:
         member.send_join(version)
         answer = member.receive_join()
-        if answer.error_code != ErrorCode.MEMBER_ID_REQUIRED:
+        if answer.error_code not in (ErrorCode.NONE, ErrorCode.MEMBER_ID_REQUIRED):
             raise Inconclusive(f"the first JoinGroup gets {name_of(answer.error_code)}")
     member.send_join(version)
 

@@ -103,8 +103,7 @@ class Runner:
         so that the guilty one is known.
         """
         if self.plan.jobs > 1:
-            with ThreadPoolExecutor(self.plan.jobs) as pool:
-                tried = list(pool.map(lambda check: self._try(target, check), checks))
+            tried = self._try_at_once(target, checks)
             if target.answers():
                 for result in tried:
                     self._decide(result)
@@ -116,6 +115,14 @@ class Runner:
         for check in checks:
             if check.id not in self.results:
                 self._run_alone(target, check)
+
+    def _try_at_once(self, target: Target, checks: Sequence[Check]) -> list[Result]:
+        """Run several at a time. An interrupt waits for none of them."""
+        pool = ThreadPoolExecutor(self.plan.jobs)
+        try:
+            return list(pool.map(lambda check: self._try(target, check), checks))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _run_under(self, checks: Sequence[Check]) -> None:
         """Checks that need the same settings, on a broker of their own."""

@@ -47,6 +47,10 @@ class Broker(Protocol):
     @property
     def versions(self) -> Versions: ...
 
+    @property
+    def newest_usable(self) -> Mapping[str, int]:
+        """By API, the version to use by default where newer ones are advertised but broken."""
+
     def restart(self) -> None:
         """Stop cleanly and start again on the same data; return when it answers."""
 
@@ -94,6 +98,7 @@ class Session:
                 self.deadline,
                 client_id,
                 self.patience,
+                self.target.newest_usable,
             )
         except OSError as error:
             raise Inconclusive(f"{address[0]}:{address[1]} cannot be reached: {error}") from None

@@ -40,6 +40,7 @@ class LibrdkafkaMock(Started):
                 "RETN": "the mock keeps a bounded window of each log in memory",
                 "COMP": "the mock does not compact",
             },
+            newest_usable={"JoinGroup": 5, "LeaveGroup": 2, "SyncGroup": 3},
         )
         self._addresses: list[Address] = []
 

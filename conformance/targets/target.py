@@ -24,12 +24,15 @@ class Profile:
 
     `capabilities`: which of `conformance.check.NEEDS` the suite can provide with it.
     `not_applicable`: prefixes of checks that do not concern it, each with the reason.
+    `newest_usable`: by API, the version that checks use unless they say which, where the broker
+    advertises newer ones that it does not serve; that is a violation, but of one clause only.
     """
 
     name: str
     version: str
     capabilities: frozenset[str] = frozenset()
     not_applicable: Mapping[str, str] = field(default_factory=dict)
+    newest_usable: Mapping[str, int] = field(default_factory=dict)
 
 
 class Target(ABC):
@@ -48,6 +51,10 @@ class Target(ABC):
     def versions(self) -> Versions:
         """The versions of each API that both sides know."""
         return self._cluster.versions
+
+    @property
+    def newest_usable(self) -> Mapping[str, int]:
+        return self.profile.newest_usable
 
     @property
     def capabilities(self) -> frozenset[str]:
