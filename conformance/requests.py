@@ -16,6 +16,7 @@ Fields = dict[str, Any]
 
 REQUEST_TIMEOUT_MS = 5000
 LATEST, EARLIEST = -1, -2
+NO_TOPIC_ID = uuid.UUID(int=0)
 CONSUMER = -1
 """The replica id of who is no replica; in ListOffsets it is not the default."""
 
