@@ -119,6 +119,12 @@ def with_log_append_time(header: BatchHeader, now_ms: int) -> BatchHeader:
     return header._replace(attributes=header.attributes | _LOG_APPEND_TIME, max_timestamp=now_ms)
 
 
+def with_codec(header: BatchHeader, codec: int, payload_size: int) -> BatchHeader:
+    """The payload is another one now. The checksum is to be computed anew."""
+    attributes = header.attributes & ~_COMPRESSION_MASK | codec
+    return header._replace(attributes=attributes, batch_length=MINIMUM_LENGTH + payload_size)
+
+
 def with_checksum(header: BatchHeader, payload: Bytes, checksum: Checksum) -> BatchHeader:
     covered = b"".join((write_header(header)[CHECKSUM_START:], payload))
     return header._replace(checksum=checksum(covered))

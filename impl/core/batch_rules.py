@@ -21,6 +21,7 @@ from impl.core.batch import (
     read_header,
     read_records,
     with_checksum,
+    with_codec,
     with_log_append_time,
 )
 from impl.core.config import TopicConfig
@@ -58,14 +59,37 @@ def only_batch(records: Bytes | None, *, may_use_zstd: bool) -> BatchHeader:
 
 def accept_batch(
     header: BatchHeader, batch: Bytes, config: TopicConfig, platform: Platform, now_ms: int
-) -> BatchHeader:
-    """The header that the batch gets in the log, but for offset and epoch. Raises KafkaError."""
+) -> tuple[BatchHeader, Bytes]:
+    """Header, but for offset and epoch, and payload as the log gets them. Raises KafkaError."""
     _check_header(header, batch, config, platform)
-    payload = memoryview(batch)[HEADER_SIZE : header.size]
+    payload: Bytes = memoryview(batch)[HEADER_SIZE : header.size]
     accepted = _check_records(header, payload, config, platform, now_ms)
+    if config.codec not in (None, header.compression):
+        accepted, payload = _recompressed(accepted, payload, config.codec, platform)
+    _check_size(accepted, config)
     if accepted is header:
-        return header
-    return with_checksum(accepted, payload, platform.checksum)
+        return header, payload
+    return with_checksum(accepted, payload, platform.checksum), payload
+
+
+def _recompressed(
+    header: BatchHeader, payload: Bytes, codec: int | None, platform: Platform
+) -> tuple[BatchHeader, Bytes]:
+    """RECB-12: the topic's codec, not the producer's."""
+    assert codec is not None
+    plain = _plain(header, payload, platform)
+    packed = plain if codec == NOT_COMPRESSED else platform.compress(codec, plain)
+    if packed is None:
+        raise _lacks_codec(codec)
+    return with_codec(header, codec, len(packed)), packed
+
+
+def _check_size(header: BatchHeader, config: TopicConfig) -> None:
+    if header.size > config.max_message_bytes:  # RECB-06
+        raise KafkaError(
+            ErrorCode.MESSAGE_TOO_LARGE,
+            f"The batch has {header.size} bytes, of at most {config.max_message_bytes}.",
+        )
 
 
 def _check_header(
@@ -73,11 +97,7 @@ def _check_header(
 ) -> None:
     if header.base_offset != 0:
         raise _invalid(f"The base offset is {header.base_offset}, not 0.")
-    if header.size > config.max_message_bytes:  # RECB-06
-        raise KafkaError(
-            ErrorCode.MESSAGE_TOO_LARGE,
-            f"The batch has {header.size} bytes, of at most {config.max_message_bytes}.",
-        )
+    _check_size(header, config)
     if not checksum_is_right(header, batch, platform.checksum):  # RECB-01
         raise KafkaError(ErrorCode.CORRUPT_MESSAGE, "The checksum does not match the batch.")
     if header.record_count <= 0 or header.last_offset_delta + 1 != header.record_count:
@@ -121,19 +141,27 @@ def _check_records(
     return header
 
 
+def _plain(header: BatchHeader, payload: Bytes, platform: Platform) -> Bytes:
+    if header.compression == NOT_COMPRESSED:
+        return payload
+    plain = platform.decompress(header.compression, payload)
+    if plain is None:
+        raise _lacks_codec(header.compression)
+    return plain
+
+
 def _records(header: BatchHeader, payload: Bytes, platform: Platform) -> list[Record]:
-    if header.compression != NOT_COMPRESSED:
-        plain = platform.decompress(header.compression, payload)
-        if plain is None:
-            raise KafkaError(
-                ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
-                "This broker cannot look into the batch, as a compacted topic demands.",
-            )
-        payload = plain
     try:
-        return list(read_records(header, payload))
+        return list(read_records(header, _plain(header, payload, platform)))
     except MalformedRecordsError as problem:
         raise _invalid(f"The records cannot be read: {problem}.") from problem
+
+
+def _lacks_codec(codec: int) -> KafkaError:
+    return KafkaError(
+        ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+        f"The options of the topic demand codec {codec}, which failed or is not installed here.",
+    )
 
 
 def _invalid(message: str) -> KafkaError:

@@ -16,6 +16,9 @@ WEEK_MS = 7 * 24 * HOUR_MS
 INT_MAX = 2**31 - 1
 LONG_MAX = 2**63 - 1
 
+# The codecs by their number in a batch, and "producer" for the one that the producer chose.
+COMPRESSIONS = ("uncompressed", "gzip", "snappy", "lz4", "zstd", "producer")
+
 Options = TypeVar("Options")
 
 
@@ -41,7 +44,7 @@ class TopicConfig:
     cleanup_policy: tuple[str, ...] = option(
         ("delete",), one_of=("delete", "compact"), broker="log.cleanup.policy"
     )
-    compression_type: str = option("producer", one_of=("producer",), broker="compression.type")
+    compression_type: str = option("producer", one_of=COMPRESSIONS, broker="compression.type")
     delete_retention_ms: int = option(
         24 * HOUR_MS, at_least=0, broker="log.cleaner.delete.retention.ms"
     )
@@ -68,6 +71,13 @@ class TopicConfig:
         10 << 20, at_most=INT_MAX, at_least=24, broker="log.index.size.max.bytes"
     )
     segment_ms: int = option(WEEK_MS, at_least=1, broker="log.roll.ms")
+
+    @property
+    def codec(self) -> int | None:
+        """The number of the codec that all batches get, or None if they keep their own."""
+        if self.compression_type == "producer":
+            return None
+        return COMPRESSIONS.index(self.compression_type)
 
     @property
     def is_compacted(self) -> bool:

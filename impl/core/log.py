@@ -34,6 +34,7 @@ class Platform:
     checksum: Checksum
     # Codec number and bytes to plain bytes; None when this process lacks the codec, or it failed.
     decompress: Callable[[int, Bytes], bytes | None]
+    compress: Callable[[int, Bytes], bytes | None]
     new_id: Callable[[], UUID]
 
 

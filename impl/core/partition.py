@@ -128,7 +128,7 @@ class Partition:
             raise KafkaError(ErrorCode.NOT_ENOUGH_REPLICAS)
         sent = only_batch(records, may_use_zstd=may_use_zstd)
         assert records is not None
-        header = accept_batch(sent, records, self.log.config, self._platform, now_ms)
+        header, payload = accept_batch(sent, records, self.log.config, self._platform, now_ms)
         if header.is_transactional:  # TXNI-11
             raise KafkaError(
                 ErrorCode.INVALID_TXN_STATE, "The partition is not part of a transaction."
@@ -136,7 +136,7 @@ class Partition:
         if header.has_producer_id and (repeated := self._producers.check(header)) is not None:
             required_offset = repeated.base_offset + header.record_count
             return Appended(repeated.base_offset, repeated.log_append_time_ms, required_offset)
-        return self._write(header, memoryview(records)[HEADER_SIZE : header.size], now_ms)
+        return self._write(header, payload, now_ms)
 
     def append_own(
         self, records: Sequence[tuple[bytes | None, bytes | None]], now_ms: int

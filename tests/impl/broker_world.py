@@ -50,8 +50,8 @@ from impl.core.topic_messages import (
     NewTopic,
 )
 from impl.core.topics import TopicReference
+from impl.shell.compression import compress, decompress
 from impl.shell.node import CODECS
-from impl.shell.platform import decompress
 
 START_MS = 1_700_000_000_000
 TOPIC = "orders"
@@ -106,7 +106,7 @@ class World:
         self.broker = self._start()
 
     def _start(self) -> Broker:
-        platform = Platform(self.storage, crc32c.crc32c, decompress, self._new_id)
+        platform = Platform(self.storage, crc32c.crc32c, decompress, compress, self._new_id)
         properties = parse_properties(self._properties, GroupConfig)
         endpoint = Endpoint(properties.broker.node_id, "localhost", 9092)
         return Broker(platform, CODECS, properties, endpoint, "cluster", self.now_ms)

@@ -7,8 +7,10 @@ import zlib
 import pytest
 
 from impl.core.batch import HEADER_SIZE, read_header
+from impl.core.config import COMPRESSIONS
 from impl.core.data_messages import Produce, RecordsForPartition
 from impl.core.storage import Bytes, MemoryStorage, StorageError
+from impl.shell.compression import decompress
 from spec.wire.errors import ErrorCode
 from tests.impl.broker_world import (
     START_MS,
@@ -192,6 +194,33 @@ def test_a_compacted_topic_looks_into_compressed_batches_too() -> None:
     world.create(cleanup_policy="compact")
     assert world.produce(compressed(batch(b"a"))).error is E.INVALID_RECORD
     assert world.produce(compressed(keyed_batch([(b"k", b"v")]))).error is E.NONE
+
+
+@pytest.mark.parametrize("wanted", [c for c in COMPRESSIONS if c != "producer"])
+@pytest.mark.parametrize("sent", [0, 1])
+def test_a_topic_may_choose_the_codec(wanted: str, sent: int) -> None:
+    codec = COMPRESSIONS.index(wanted)
+    if codec > 1:
+        pytest.importorskip("cramjam")
+    world = World()
+    world.create(compression_type=wanted)
+    plain = batch(b"a", b"bb", timestamp=7)
+    assert world.produce(compressed(plain) if sent else plain).error is E.NONE
+    stored = world.read().records
+    (header,) = headers(stored)
+    payload = bytes(stored[HEADER_SIZE:])
+    assert header.compression == codec
+    assert (decompress(codec, payload) if codec else payload) == plain[HEADER_SIZE:]
+    assert world.offset_at(7).offset == 0
+    world.restart(cleanly=False)  # the checksum was computed anew: nothing is cut
+    assert bytes(world.read().records) == bytes(stored)
+
+
+def test_bytes_that_are_not_of_their_codec_are_refused_where_they_must_be_read() -> None:
+    world = World()
+    world.create(compression_type="uncompressed")
+    answer = world.produce(batch(b"a", attributes=1))
+    assert answer.error is E.UNSUPPORTED_COMPRESSION_TYPE
 
 
 def test_zstd_needs_a_newer_produce_and_fetch(world: World) -> None:

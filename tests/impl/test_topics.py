@@ -90,6 +90,7 @@ BAD_SHAPES: dict[str, tuple[dict[str, Any], ErrorCode]] = {
     "no value": ({"configs": (("retention.ms", None),)}, E.INVALID_CONFIG),
     "no number": ({"configs": (("retention.ms", "soon"),)}, E.INVALID_CONFIG),
     "too small": ({"configs": (("segment.bytes", "13"),)}, E.INVALID_CONFIG),
+    "no such codec": ({"configs": (("compression.type", "rar"),)}, E.INVALID_CONFIG),
     "no such policy": ({"configs": (("cleanup.policy", "burn"),)}, E.INVALID_CONFIG),
 }
 
