@@ -140,13 +140,14 @@ def conform(options: argparse.Namespace) -> int:
         timeout=options.timeout,
         progress=progress.show if progress else lambda _: None,
     )
-    signal.signal(signal.SIGTERM, interrupt)
+    former = signal.signal(signal.SIGTERM, interrupt)
     started = time.monotonic()
     try:
         target.start()
         results = run(checks, target, plan)
     finally:
         target.stop()
+        signal.signal(signal.SIGTERM, former)
         if progress:
             progress.clear()
     done = report.Report.of(target, results, known_clauses, time.monotonic() - started)
