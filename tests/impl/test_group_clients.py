@@ -36,7 +36,9 @@ POLL_INTERVAL_S = 0.01
 def broker(folder: Path, port: int = 0) -> Iterator[str]:
     """A broker as anyone would start it; gives its address."""
     command = [sys.executable, "-m", "brokerspec", "broker", "--port", str(port)]
-    command += ["--data", str(folder), "--set", "group.initial.rebalance.delay.ms=0"]
+    # Not 0: kafka-python may be made the leader before it has read the metadata, assigns nothing
+    # then, and does not look again for minutes.
+    command += ["--data", str(folder), "--set", "group.initial.rebalance.delay.ms=300"]
     command += ["--set", f"num.partitions={len(PARTITIONS)}"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
