@@ -10,11 +10,8 @@ It is shown and selected as `ACKS-02/acks_zero_is_not_answered`; any prefix that
 slash or the end selects (`ACKS`, `ACKS-02`, the full id). Its name is the behaviour that it
 demands, its docstring the same in one sentence, and its clause stands in the decorator alone.
 
-A check that returns has passed. Otherwise it leaves by one of the four exceptions below, mostly
-raised for it by the session: `Violation` (what came back is outside what the clause permits),
-`Broken` (the broker closed the connection or sent something unreadable where an answer was due),
-`Inconclusive` (what a client cannot know, above all a timeout) and `NotApplicable`. The level of
-the clause decides whether a violation is one, or a deviation (a SHOULD unmet).
+A check that returns has passed; otherwise it leaves by one of the exceptions of `verdict.py`,
+mostly raised for it by the session.
 
 This file knows nothing of sockets, reports or targets.
 """
@@ -23,7 +20,6 @@ import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -35,54 +31,6 @@ if TYPE_CHECKING:
 NEEDS = ("cluster", "config", "kill", "restart")
 """What a check may ask of a target beyond an address: several brokers; broker settings of its own
 choice; a crash; a clean restart that keeps the data."""
-
-
-class Verdict(Enum):
-    """What a run of one check concludes; the first three are conclusive."""
-
-    PASS = "pass"
-    VIOLATION = "violation"
-    DEVIATION = "deviation"
-    INCONCLUSIVE = "inconclusive"
-    NOT_APPLICABLE = "not_applicable"
-
-    @property
-    def conclusive(self) -> bool:
-        return self in (Verdict.PASS, Verdict.VIOLATION, Verdict.DEVIATION)
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """One comparison that failed: of what, what came back, what the clause permits and why."""
-
-    what: str
-    got: str
-    permitted: str
-    because: str
-
-
-class Violation(Exception):  # noqa: N818 - a verdict, not an error of the suite
-    """The broker did something that the clause does not permit."""
-
-    def __init__(self, judgement: Judgement) -> None:
-        super().__init__(f"{judgement.what} is {judgement.got}; permitted: {judgement.permitted}")
-        self.judgement = judgement
-
-
-class Broken(Exception):  # noqa: N818
-    """The broker closed the connection, or sent something unreadable, where an answer was due.
-
-    A violation of the clause if a check's own request met it; the session's preparations (creating
-    a topic, finding a coordinator) turn it into `Inconclusive`.
-    """
-
-
-class Inconclusive(Exception):  # noqa: N818
-    """Nothing can be concluded, and the argument says why."""
-
-
-class NotApplicable(Exception):  # noqa: N818
-    """The clause does not concern this broker, and the argument says why."""
 
 
 class SelectionError(ValueError):

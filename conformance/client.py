@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NoReturn
 
-from conformance.check import Broken, Inconclusive, Judgement, NotApplicable, Violation
 from conformance.transcript import Transcript, of_version, show
+from conformance.verdict import Broken, Inconclusive, Judgement, NotApplicable, Violation
 from conformance.wire import Struct, Unreadable, decode_response, encode_request
 from spec import wire
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.check import Judgement, Violation
 from conformance.transcript import show_value
+from conformance.verdict import Judgement, Violation
 from spec.wire.errors import ErrorCode, name_of
 
 
@@ -49,7 +49,7 @@ def permit(what: str, got: Any, permitted: Collection[Any] | Condition, because:
     >>> permit("the error code", 21, {ErrorCode.INVALID_REQUIRED_ACKS}, "acks is -1, 0 or 1.")
     >>> permit("the offset", 5, [4], "Offsets are assigned in order.")
     Traceback (most recent call last):
-    conformance.check.Violation: the offset is 5; permitted: 4
+    conformance.verdict.Violation: the offset is 5; permitted: 4
     """
     if isinstance(permitted, Condition):
         if permitted.holds(got):

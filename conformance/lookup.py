@@ -4,9 +4,9 @@ The session asks again until there is an answer. Errors that will not pass are I
 a check that needs a leader or a coordinator does not judge how it is found.
 """
 
-from conformance.check import Inconclusive
 from conformance.client import Address, Client
 from conformance.requests import Fields
+from conformance.verdict import Inconclusive
 from conformance.wire import Struct
 from spec.wire.errors import ErrorCode, name_of
 

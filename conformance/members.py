@@ -9,10 +9,10 @@ a check of JoinGroup or SyncGroup sends through `member.client`, or judges what 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from conformance.check import Inconclusive
 from conformance.client import Client
 from conformance.requests import Fields, Topic
 from conformance.session import Session, preparing
+from conformance.verdict import Inconclusive
 from conformance.wire import Struct
 from spec.wire.errors import ErrorCode, name_of
 

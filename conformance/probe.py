@@ -6,9 +6,9 @@ The one place that joins what a broker advertises with what the suite knows. It 
 import time
 from dataclasses import dataclass
 
-from conformance.check import Broken, Inconclusive, NotApplicable
 from conformance.client import Address, Client, Versions
 from conformance.transcript import Transcript
+from conformance.verdict import Broken, Inconclusive, NotApplicable
 from conformance.wire import Struct
 from spec import wire
 from spec.wire.errors import ErrorCode

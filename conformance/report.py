@@ -14,10 +14,11 @@ from xml.etree import ElementTree
 
 from tabulate import tabulate
 
-from conformance.check import Check, Verdict
+from conformance.check import Check
 from conformance.client import Versions
 from conformance.runner import Result
 from conformance.targets.target import Target
+from conformance.verdict import Verdict
 from spec.clauses import Clause
 
 WIDTH = 99

@@ -13,21 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from conformance.check import (
-    Broken,
-    Check,
-    Inconclusive,
-    Judgement,
-    NotApplicable,
-    Verdict,
-    Violation,
-    matches,
-)
+from conformance.check import Check, matches
 from conformance.client import PATIENCE_S
 from conformance.deviations import Deviation
 from conformance.session import Session, TargetError
 from conformance.targets.target import Target
 from conformance.transcript import Step
+from conformance.verdict import Broken, Inconclusive, Judgement, NotApplicable, Verdict, Violation
 from spec.clauses import Clause
 
 CHECK_TIMEOUT_S = 60.0

@@ -18,12 +18,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from conformance import lookup, requests
-from conformance.check import Broken, Inconclusive, NotApplicable
 from conformance.client import PATIENCE_S, Address, Client, Versions, violation
 from conformance.judge import Condition, permit
 from conformance.lookup import GROUP
 from conformance.requests import Read, Topic
 from conformance.transcript import Transcript
+from conformance.verdict import Broken, Inconclusive, NotApplicable
 from conformance.wire import Struct
 from spec.wire.errors import ErrorCode, name_of
 
@@ -159,7 +159,7 @@ class Session:
     ) -> Topic:
         """A new topic, when every partition has a leader; deleted when the check is over."""
         name = name or self.name("topic")
-        self._topics.append(name)
+        self.delete_later(name)
         with preparing(f"creating the topic {name}"):
             if "CreateTopics" in self.target.versions:
                 fields = requests.create_topic(name, partitions, replication_factor, configs or {})
@@ -173,6 +173,10 @@ class Session:
             )
             self.poll_until(lambda: self._served(topic), f"the leaders of {name} serve it")
         return topic
+
+    def delete_later(self, topic: str) -> None:
+        """Delete a topic of this name, if there is one, when the check is over."""
+        self._topics.append(topic)
 
     def new_producer(self) -> tuple[int, int]:
         """A fresh producer id and its epoch, for idempotent batches."""

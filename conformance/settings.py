@@ -1,7 +1,7 @@
 """What a broker says that its settings are, for checks of limits that depend on them."""
 
-from conformance.check import Broken
 from conformance.session import Session
+from conformance.verdict import Broken
 from spec.wire.errors import ErrorCode
 
 BROKER = 4

@@ -5,9 +5,9 @@ import time
 import pytest
 
 from conformance import requests
-from conformance.check import Inconclusive, NotApplicable
 from conformance.client import Client
 from conformance.transcript import Transcript, show, show_records
+from conformance.verdict import Inconclusive, NotApplicable
 from conformance.wire import Struct
 from conformance.wire.records import Record, build_batch
 from spec.wire.errors import ErrorCode

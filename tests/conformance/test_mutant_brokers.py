@@ -6,9 +6,10 @@ from typing import cast
 
 import pytest
 
-from conformance.check import Check, Verdict, registry
+from conformance.check import Check, registry
 from conformance.runner import Plan, Result, run
 from conformance.targets.reference import Reference
+from conformance.verdict import Verdict
 from spec import clauses
 from tests.conformance.mutants import Mutant, all_mutants
 

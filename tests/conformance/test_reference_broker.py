@@ -1,9 +1,10 @@
 """The reference broker passes the whole suite, over TCP, started as anybody would start it."""
 
-from conformance.check import Verdict, registry
+from conformance.check import registry
 from conformance.report import failure
 from conformance.runner import Plan, run
 from conformance.targets.reference import Reference
+from conformance.verdict import Verdict
 from spec import clauses
 
 AT_ONCE = 4

@@ -4,10 +4,11 @@ import json
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from conformance.check import Check, Judgement, Verdict
+from conformance.check import Check
 from conformance.report import Report, as_json, as_junit, failure, text
 from conformance.runner import Result
 from conformance.transcript import Transcript
+from conformance.verdict import Judgement, Verdict
 from spec.clauses import Clause
 from tests.conformance.test_check import make
 

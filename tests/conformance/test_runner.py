@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from conformance import requests
-from conformance.check import Check, Verdict, check
+from conformance.check import Check, check
 from conformance.deviations import Deviation
 from conformance.runner import Plan, Result, run
 from conformance.session import Session
+from conformance.verdict import Verdict
 from spec.wire.errors import ErrorCode
 from tests.conformance.scripted_broker import Answer, Instead, Script, ScriptedBroker, produced
 
