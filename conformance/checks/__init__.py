@@ -10,4 +10,5 @@ MODULES = (
     "conformance.checks.grps_static",
     "conformance.checks.prod",
     "conformance.checks.prod_sequences",
+    "conformance.checks.wire_framing",
 )
