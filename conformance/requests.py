@@ -134,6 +134,17 @@ def list_offsets(topic: Topic, timestamps: Mapping[int, int], isolation_level: i
     }
 
 
+def delete_records(topic: Topic, offsets: Mapping[int, int]) -> Fields:
+    """Delete what lies before these offsets of partitions of one topic."""
+    partitions = [
+        {"partition_index": index, "offset": offset} for index, offset in offsets.items()
+    ]
+    return {
+        "topics": [{"name": topic.name, "partitions": partitions}],
+        "timeout_ms": REQUEST_TIMEOUT_MS,
+    }
+
+
 def batch(data: bytes | Collection[bytes]) -> bytes:
     """An encoded batch as it is, or one plain batch of records with these values."""
     if isinstance(data, bytes):

@@ -18,6 +18,7 @@ MODULES = (
     "conformance.checks.topc",
     "conformance.checks.topc_life",
     "conformance.checks.wire_errors",
+    "conformance.checks.wire_fetch",
     "conformance.checks.wire_framing",
     "conformance.checks.wire_versions",
 )
