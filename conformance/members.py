@@ -120,8 +120,8 @@ def new_member(session: Session, group: str, instance_id: str | None = None) -> 
 def form_group(session: Session, members: Sequence[Member]) -> Member:
     """Bring new members into one generation, and say who leads it; no SyncGroup is sent.
 
-    They join one after the other. The earlier ones rejoin once a heartbeat tells them to, so that
-    the generation is complete without waiting for anybody's timeout.
+    They join one after the other. The earlier ones, synchronised as clients do, rejoin once a
+    heartbeat tells them to, so that no generation waits for anybody's timeout.
     """
     with preparing(f"forming the group {members[0].group}"):
         for count, member in enumerate(members, start=1):
@@ -131,8 +131,11 @@ def form_group(session: Session, members: Sequence[Member]) -> Member:
                 await_rebalance(session, earlier[0])
             for other in earlier:
                 other.send_join()
-            for joined in members[:count]:
-                expect_none(joined.receive_join(), "JoinGroup")
+            joined = members[:count]
+            for each in joined:
+                expect_none(each.receive_join(), "JoinGroup")
+            if count < len(members):
+                synchronise(joined)
     if len({member.generation_id for member in members}) != 1:
         raise Inconclusive(f"the members of {members[0].group} are not in one generation")
     return next(member for member in members if member.is_leader)
