@@ -87,9 +87,9 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--jobs",
         type=positive_int,
-        default=1,
+        default=4,
         metavar="N",
-        help="run N checks at once (default: 1)",
+        help="run N checks at once (default: 4)",
     )
     add(
         "--timeout",

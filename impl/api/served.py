@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from impl.api.configs import CONFIG_APIS
+from impl.api.elections import ELECTION_APIS
 from impl.api.fetch import FETCH_APIS
 from impl.api.groups import GROUP_APIS
 from impl.api.produce import PRODUCE_APIS
@@ -28,6 +29,7 @@ SERVED: dict[str, Translation] = {
     **FETCH_APIS,
     **TOPIC_APIS,
     **CONFIG_APIS,
+    **ELECTION_APIS,
     **GROUP_APIS,
 }
 

@@ -17,6 +17,7 @@ from impl.core.coordinator_lookup import (
     FoundCoordinators,
     find_coordinators,
 )
+from impl.core.electing import ElectLeaders, elect_leaders
 from impl.core.group_config import GroupConfig
 from impl.core.metadata_records import MetadataRecord
 from impl.core.refusal import KafkaError
@@ -94,6 +95,8 @@ class Administration:
                 return self._configuring.describe(request)
             case AlterConfigs():
                 return self._configuring.alter(request, now_ms)
+            case ElectLeaders():
+                return elect_leaders(self._catalogue, request)
         raise AssertionError(f"nobody serves {request!r}")
 
     # Metadata

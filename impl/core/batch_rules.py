@@ -39,15 +39,19 @@ def only_batch(records: Bytes | None, *, may_use_zstd: bool) -> BatchHeader:
     size = 0 if records is None else len(records)
     if records is None or size < _OLD_HEADER_SIZE:
         raise _invalid("There is no record batch.")
-    length = int.from_bytes(memoryview(records)[8:12], "big", signed=True)
+    length = _length_of_batch(records, 0)
     if length + LENGTH_OFFSET > size:
         raise _invalid("The record batch is cut short.")
     if records[_MAGIC_OFFSET] != MAGIC:
         raise _invalid(f"The batch has magic {records[_MAGIC_OFFSET]}, not {MAGIC}.")
     if length < MINIMUM_LENGTH:
         raise KafkaError(ErrorCode.CORRUPT_MESSAGE, f"No batch has a length of {length}.")
-    if length + LENGTH_OFFSET < size:
-        raise _invalid("There is more than one record batch.")
+    end = length + LENGTH_OFFSET
+    if (
+        size - end >= LENGTH_OFFSET
+        and _length_of_batch(records, end) <= size - end - LENGTH_OFFSET
+    ):
+        raise _invalid("There is more than one record batch.")  # what is not whole is ignored
     header = read_header(records)
     if header.compression > ZSTD or (header.compression == ZSTD and not may_use_zstd):
         raise KafkaError(
@@ -55,6 +59,11 @@ def only_batch(records: Bytes | None, *, may_use_zstd: bool) -> BatchHeader:
             f"Compression {header.compression} cannot be used with this version of Produce.",
         )
     return header
+
+
+def _length_of_batch(records: Bytes, position: int) -> int:
+    field = memoryview(records)[position + 8 : position + LENGTH_OFFSET]
+    return int.from_bytes(field, "big", signed=True)
 
 
 def accept_batch(
@@ -109,7 +118,7 @@ def _check_header(
         raise _invalid("Clients do not write control batches.")
     if header.has_producer_id and header.base_sequence < 0:
         raise _invalid(f"An idempotent producer has no sequence {header.base_sequence}.")
-    if header.is_log_append_time and config.message_timestamp_type == "CreateTime":  # RECB-09
+    if header.is_log_append_time:  # RECB-09
         raise KafkaError(
             ErrorCode.INVALID_TIMESTAMP, "A producer does not set the timestamp type."
         )
