@@ -46,12 +46,9 @@ def only_batch(records: Bytes | None, *, may_use_zstd: bool) -> BatchHeader:
         raise _invalid(f"The batch has magic {records[_MAGIC_OFFSET]}, not {MAGIC}.")
     if length < MINIMUM_LENGTH:
         raise KafkaError(ErrorCode.CORRUPT_MESSAGE, f"No batch has a length of {length}.")
-    end = length + LENGTH_OFFSET
-    if (
-        size - end >= LENGTH_OFFSET
-        and _length_of_batch(records, end) <= size - end - LENGTH_OFFSET
-    ):
-        raise _invalid("There is more than one record batch.")  # what is not whole is ignored
+    rest = size - LENGTH_OFFSET - length  # ignored, unless it is whole as well
+    if rest >= LENGTH_OFFSET and _length_of_batch(records, size - rest) + LENGTH_OFFSET <= rest:
+        raise _invalid("There is more than one record batch.")
     header = read_header(records)
     if header.compression > ZSTD or (header.compression == ZSTD and not may_use_zstd):
         raise KafkaError(
