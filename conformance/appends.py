@@ -6,8 +6,9 @@ A refused batch appends nothing; whether that is so shows the offset that the ne
 import time
 from collections.abc import Collection, Sequence
 
+from conformance import requests
 from conformance.requests import Topic
-from conformance.session import Session
+from conformance.session import Session, preparing
 from conformance.wire import Struct
 from conformance.wire.records import Batch, Record, build_batch
 from spec.wire.errors import ErrorCode, name_of
@@ -26,6 +27,15 @@ def store(session: Session, topic: Topic, *batches: bytes | Sequence[bytes]) -> 
         if answer.error_code != ErrorCode.NONE:
             session.inconclusive(f"a batch was refused: {name_of(answer.error_code)}")
     return answers
+
+
+def cut(session: Session, topic: Topic, offset: int) -> None:
+    """Let partition 0 start at an offset; inconclusive if DeleteRecords does not do that."""
+    with preparing("deleting the beginning of the log"):
+        fields = requests.delete_records(topic, {0: offset})
+        answer = session.leader(topic).call("DeleteRecords", **fields).topics[0].partitions[0]
+    if (answer.error_code, answer.low_watermark) != (ErrorCode.NONE, offset):
+        session.inconclusive(f"the log could not be made to start at offset {offset}")
 
 
 def read_batches(session: Session, topic: Topic, count: int) -> list[Batch]:

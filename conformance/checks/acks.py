@@ -95,7 +95,7 @@ def what_acks_all_confirms_is_committed(session: Session) -> None:
         answer = session.produce(topic, values, acks=-1)
         if answer.error_code != ErrorCode.NONE:
             session.inconclusive("a batch was refused")
-        fetched = session.fetch(topic, answer.base_offset, max_wait_ms=0)
+        fetched = session.fetch(topic, answer.base_offset, max_wait_ms=20)
         session.permit(
             "the high watermark after the answer",
             fetched.high_watermark,

@@ -63,7 +63,7 @@ def ask_within(session: Session, topic: Topic, epoch: int) -> dict[str, int]:
     """The error code that each API gives for a request with this current leader epoch."""
     client = session.leader(topic)
     fields: dict[str, Fields] = {
-        "Fetch": requests.fetch(topic, {0: 0}, max_wait_ms=0),
+        "Fetch": requests.fetch(topic, {0: 0}, max_wait_ms=20),
         "ListOffsets": requests.list_offsets(topic, {0: LATEST}),
         "OffsetForLeaderEpoch": epoch_query(topic, 0),
     }

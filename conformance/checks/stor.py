@@ -21,8 +21,8 @@ FOREVER = {"retention.ms": "-1"}
 
 
 def fetch(session: Session, topic: Topic, offset: int, **limits: int) -> Struct:
-    """One Fetch of partition 0 that does not wait, with these limits; its partition's answer."""
-    fields = requests.fetch(topic, {0: offset}, max_wait_ms=0)
+    """One Fetch of partition 0 that hardly waits, with these limits; its partition's answer."""
+    fields = requests.fetch(topic, {0: offset}, max_wait_ms=20)
     if "partition_max_bytes" in limits:
         asked = fields["topics"][0]["partitions"][0]
         asked["partition_max_bytes"] = limits.pop("partition_max_bytes")
@@ -199,7 +199,7 @@ def a_time_is_not_found_before_the_log_start(session: Session) -> None:
     """ListOffsets by time does not find records below the log start offset."""
     topic = session.create_topic(configs=FOREVER)
     appends.store(session, topic, build_batch([Record(b"v", timestamp=time) for time in TIMES]))
-    cut(session, topic, 2)
+    appends.cut(session, topic, 2)
     permit_found(session, topic, {5: (2, 20), 15: (2, 20), 25: NOTHING})
 
 
@@ -217,14 +217,6 @@ def the_leader_epoch_comes_with_the_time(session: Session) -> None:
     )
 
 
-def cut(session: Session, topic: Topic, offset: int) -> None:
-    """Move the log start offset of partition 0; inconclusive if that fails."""
-    fields = requests.delete_records(topic, {0: offset})
-    answer = session.leader(topic).call("DeleteRecords", **fields).topics[0].partitions[0]
-    if answer.error_code != ErrorCode.NONE:
-        session.inconclusive("the beginning of the log could not be deleted")
-
-
 # STOR-11: special timestamps
 
 
@@ -234,7 +226,7 @@ def earliest_is_the_log_start(session: Session) -> None:
     topic = session.create_topic()
     appends.store(session, topic, [b"a", b"b"], [b"c"])
     permit_special(session, topic, EARLIEST, 0)
-    cut(session, topic, 1)
+    appends.cut(session, topic, 1)
     permit_special(session, topic, EARLIEST, 1)
 
 
@@ -309,7 +301,7 @@ def before_the_log_start_is_out_of_range(session: Session) -> None:
     """A Fetch below the log start offset is answered with OFFSET_OUT_OF_RANGE."""
     topic = session.create_topic()
     appends.store(session, topic, [b"a", b"b"], [b"c"])
-    cut(session, topic, 2)
+    appends.cut(session, topic, 2)
     for offset in (0, 1):
         permit_out_of_range(session, topic, offset, "The log starts at offset 2.")
 
@@ -372,7 +364,7 @@ def the_first_partition_with_data_delivers(session: Session) -> None:
         session.inconclusive("the two partitions have different leaders")
     if session.produce(topic, [b"x" * 5000], 1).error_code != ErrorCode.NONE:
         session.inconclusive("a batch was refused")
-    fields: dict[str, Any] = requests.fetch(topic, {0: 0, 1: 0}, max_bytes=100, max_wait_ms=0)
+    fields: dict[str, Any] = requests.fetch(topic, {0: 0, 1: 0}, max_bytes=100, max_wait_ms=20)
     answer = session.leader(topic).call("Fetch", **fields)
     sizes = {
         partition.partition_index: [len(batch.records) for batch in batches_of(partition)]
