@@ -1,13 +1,13 @@
 """Compression of record batches, framed as Kafka's Java client frames it.
 
-gzip is in the standard library; the others need `cramjam`, and are not offered without it. Snappy
-is in blocks of the xerial stream; lz4 is a frame of independent blocks, as Kafka reads no others.
+Snappy is in blocks of the xerial stream; lz4 is a frame of independent blocks, as Kafka reads no
+others.
 """
 
 import gzip
-import importlib
 import struct
-from types import ModuleType
+
+import cramjam
 
 from conformance.wire.values import Unreadable, Unwritable
 
@@ -21,22 +21,11 @@ _LZ4_STORED = 0x8000_0000  # a block that is not compressed
 _INT32 = struct.Struct(">i")
 _LITTLE_UINT32 = struct.Struct("<I")
 
-_cramjam: ModuleType | None
-try:
-    _cramjam = importlib.import_module("cramjam")
-except ImportError:
-    _cramjam = None
-
-
-def available() -> tuple[str, ...]:
-    """The codecs that this machine can use."""
-    return CODECS if _cramjam is not None else CODECS[:2]
-
 
 def compress(codec: str, data: bytes) -> bytes:
-    """Raises Unwritable for a codec that is unknown or not available."""
-    if codec not in available():
-        raise Unwritable(f"the codec {codec} is not among {', '.join(available())}")
+    """Raises Unwritable for an unknown codec."""
+    if codec not in CODECS:
+        raise Unwritable(f"the codec {codec} is not among {', '.join(CODECS)}")
     match codec:
         case "gzip":
             return gzip.compress(data, mtime=0)
@@ -45,14 +34,14 @@ def compress(codec: str, data: bytes) -> bytes:
         case "lz4":
             return _lz4(data)
         case "zstd":
-            return bytes(_library().zstd.compress(data))
+            return bytes(cramjam.zstd.compress(data))
     return data
 
 
 def decompress(codec: str, data: bytes) -> bytes:
-    """Raises Unreadable for data that is not of the codec, or a codec that is not available."""
-    if codec not in available():
-        raise Unreadable(f"the codec {codec} is not among {', '.join(available())}")
+    """Raises Unreadable for data that is not of the codec, or an unknown codec."""
+    if codec not in CODECS:
+        raise Unreadable(f"the codec {codec} is not among {', '.join(CODECS)}")
     try:
         match codec:
             case "gzip":
@@ -60,17 +49,12 @@ def decompress(codec: str, data: bytes) -> bytes:
             case "snappy":
                 return _from_snappy(data)
             case "lz4":
-                return bytes(_library().lz4.decompress(data))
+                return bytes(cramjam.lz4.decompress(data))
             case "zstd":
-                return bytes(_library().zstd.decompress(data))
+                return bytes(cramjam.zstd.decompress(data))
     except Exception as error:  # each library has its own, and none of them are told apart here
         raise Unreadable(f"what should be {codec} cannot be decompressed: {error}") from None
     return data
-
-
-def _library() -> ModuleType:
-    assert _cramjam is not None
-    return _cramjam
 
 
 def _blocks(data: bytes) -> list[bytes]:
@@ -80,7 +64,7 @@ def _blocks(data: bytes) -> list[bytes]:
 def _snappy(data: bytes) -> bytes:
     out = bytearray(_XERIAL_HEADER)
     for block in _blocks(data):
-        packed = bytes(_library().snappy.compress_raw(block))
+        packed = bytes(cramjam.snappy.compress_raw(block))
         out += _INT32.pack(len(packed)) + packed
     return bytes(out)
 
@@ -88,7 +72,7 @@ def _snappy(data: bytes) -> bytes:
 def _from_snappy(data: bytes) -> bytes:
     """The blocks of a xerial stream, or, as some clients write it, one bare block."""
     if not data.startswith(_XERIAL_HEADER[:8]):
-        return bytes(_library().snappy.decompress_raw(data))
+        return bytes(cramjam.snappy.decompress_raw(data))
     out = bytearray()
     position = len(_XERIAL_HEADER)
     while position < len(data):
@@ -96,14 +80,14 @@ def _from_snappy(data: bytes) -> bytes:
         start, position = position + _INT32.size, position + _INT32.size + length
         if length < 0 or position > len(data):
             raise ValueError(f"a block of {length} bytes at byte {start}")
-        out += bytes(_library().snappy.decompress_raw(data[start:position]))
+        out += bytes(cramjam.snappy.decompress_raw(data[start:position]))
     return bytes(out)
 
 
 def _lz4(data: bytes) -> bytes:
     out = bytearray(_LZ4_HEADER)
     for block in _blocks(data):
-        packed = bytes(_library().lz4.compress_block(block, store_size=False))
+        packed = bytes(cramjam.lz4.compress_block(block, store_size=False))
         if len(packed) < len(block):
             out += _LITTLE_UINT32.pack(len(packed)) + packed
         else:

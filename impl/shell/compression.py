@@ -1,16 +1,12 @@
-"""The codecs of record batches: gzip always, the others where `cramjam` is installed.
-
-None stands for a codec that is not here, and for bytes that are not what it makes.
-"""
+"""The codecs of record batches: gzip, snappy, lz4 and zstd."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
+
+import cramjam
 
 from impl.core.storage import Bytes
 
@@ -23,39 +19,31 @@ _XERIAL_HEADER_SIZE = 16
 
 
 def compress(codec: int, data: Bytes) -> bytes | None:
+    """The data packed; None for an unknown codec."""
     if codec == GZIP:
         packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
         return packer.compress(data) + packer.flush()
-    library = _library()
-    if library is None:
-        return None
-    packers = {
-        SNAPPY: library.snappy.compress_raw,
-        LZ4: library.lz4.compress,
-        ZSTD: library.zstd.compress,
+    packers: dict[int, Callable[[Bytes], Any]] = {
+        SNAPPY: cramjam.snappy.compress_raw,
+        LZ4: cramjam.lz4.compress,
+        ZSTD: cramjam.zstd.compress,
     }
-    return bytes(packers[codec](data))
+    return bytes(packers[codec](data)) if codec in packers else None
 
 
 def decompress(codec: int, data: Bytes) -> bytes | None:
+    """The data as it was; None for an unknown codec, and for bytes that are not what it makes."""
     if codec == GZIP:
         return _gunzip(data)
-    library = _library()
-    if library is None:
-        return None
     unpackers: dict[int, Callable[[Bytes], Any]] = {
-        SNAPPY: partial(_unsnappy, library),
-        LZ4: library.lz4.decompress,
-        ZSTD: library.zstd.decompress,
+        SNAPPY: _unsnappy,
+        LZ4: cramjam.lz4.decompress,
+        ZSTD: cramjam.zstd.decompress,
     }
     try:
-        return bytes(unpackers[codec](data))
-    except library.DecompressionError:
+        return bytes(unpackers[codec](data)) if codec in unpackers else None
+    except cramjam.DecompressionError:
         return None
-
-
-def _library() -> Any:
-    return import_module("cramjam") if find_spec("cramjam") else None
 
 
 def _gunzip(data: Bytes) -> bytes | None:
@@ -67,13 +55,13 @@ def _gunzip(data: Bytes) -> bytes | None:
     return plain if inflater.eof else None
 
 
-def _unsnappy(library: Any, data: Bytes) -> bytes:
+def _unsnappy(data: Bytes) -> bytes:
     if bytes(data[: len(_XERIAL_MAGIC)]) != _XERIAL_MAGIC:
-        return bytes(library.snappy.decompress_raw(data))
+        return bytes(cramjam.snappy.decompress_raw(data))
     plain, position = bytearray(), _XERIAL_HEADER_SIZE
     while position < len(data):
         size = int.from_bytes(data[position : position + 4], "big")
         position += 4
-        plain += bytes(library.snappy.decompress_raw(data[position : position + size]))
+        plain += bytes(cramjam.snappy.decompress_raw(data[position : position + size]))
         position += size
     return bytes(plain)

@@ -24,7 +24,7 @@ TABLE: dict[str, tuple[set[str], set[str], set[str]]] = {
     "impl": ({"impl", "spec"}, set(), set()),
     "impl.core": ({"impl.core", "spec"}, set(), NO_IO),
     "impl.wire": ({"impl.wire", "spec"}, set(), set()),
-    "impl.shell": ({"impl", "spec"}, {"crc32c"}, set()),
+    "impl.shell": ({"impl", "spec"}, {"crc32c", "cramjam"}, set()),
     "impl.api": ({"impl.api", "impl.core", "impl.wire", "spec"}, set(), NO_IO),
     "conformance": (
         {"conformance", "spec", "model"},
