@@ -3,6 +3,7 @@
 import ast
 import sys
 
+import networkx as nx
 import pytest
 
 from tests.repo.files import python_files
@@ -85,6 +86,16 @@ def forbidden_imports(module: str, tree: ast.Module) -> list[str]:
 @pytest.mark.parametrize("module", [m for m in python_files() if m.split(".")[0] != "tests"])
 def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
     assert forbidden_imports(module, python_files()[module]) == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = nx.DiGraph(
+        (module, name)
+        for module, tree in python_files().items()
+        for name in imports(tree)
+        if name in python_files() and not within(module, {name}) and not within(name, {module})
+    )
+    assert list(nx.simple_cycles(graph)) == []
 
 
 def test_nobody_imports_the_tests() -> None:
