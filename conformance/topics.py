@@ -71,6 +71,11 @@ def look(session: Session, *topics: dict[str, Any]) -> list[Struct]:
     return list(answer.topics)
 
 
+def size(session: Session, name: str) -> int:
+    """How many partitions the topic has."""
+    return len(look(session, {"name": name})[0].partitions)
+
+
 def names(session: Session) -> set[str]:
     """The names of all topics."""
     return {topic.name for topic in session.broker.call("Metadata", topics=None).topics}

@@ -28,7 +28,7 @@ def the_answer_names_the_base_offset(session: Session) -> None:
             answer = session.produce(topic, values, acks=acks)
             if answer.error_code != ErrorCode.NONE:
                 session.inconclusive("a batch was refused")
-            records = session.read(topic, answer.base_offset, count=len(values)).records
+            records = session.read(topic, answer.base_offset, count=1).records
             session.permit(
                 f"the offsets and values from offset {answer.base_offset} on",
                 [(record.offset, record.value) for record in records],
@@ -66,20 +66,16 @@ def batches_of_two_producers_do_not_mix(session: Session) -> None:
             client.send("Produce", **requests.produce(topic, {0: values}))
     for client in clients * rounds:
         client.receive()
-    records = session.read(topic, count=len(clients) * rounds * 3).records
-    values = [record.value or b"" for record in records]
-    torn = [
-        values[at : at + 3]
-        for at in range(0, len(values), 3)
-        if len({value.rpartition(b"/")[0] for value in values[at : at + 3]}) != 1
-    ]
-    session.permit("the batches that are mixed", torn, [[]], "A batch is appended as a whole.")
-    session.permit(
-        "the offsets",
-        [record.offset for record in records],
-        [list(range(len(records)))],
-        "The records of a batch have consecutive offsets.",
-    )
+    records = session.read(topic, count=1).records
+    for at in range(0, len(records), 3):
+        first = records[at]
+        stem = (first.value or b"").rpartition(b"/")[0]
+        session.permit(
+            f"the offsets and values from offset {first.offset} on",
+            [(record.offset, record.value) for record in records[at : at + 3]],
+            [[(first.offset + part, b"%s/%d" % (stem, part)) for part in range(3)]],
+            "A batch is appended as a whole, with no foreign record in it.",
+        )
 
 
 # RECB-07 and RECB-08: timestamps
@@ -225,7 +221,8 @@ def headers_are_kept_in_order(session: Session) -> None:
         (b"b", b"1"),
     )
     records = [Record(b"v", headers=headers), Record(b"w"), Record(b"x", headers=headers[:1])]
-    appends.store(session, topic, build_batch(records))
+    answer = session.produce(topic, build_batch(records))
+    permit_accepted(session, answer, "Every header but one without a name is allowed.")
     got = session.read(topic, count=len(records)).records
     permit_same_content(session, records, got, "Headers are delivered as they were produced.")
 
@@ -253,7 +250,8 @@ def null_is_not_empty(session: Session) -> None:
     topic = session.create_topic()
     records = [Record(key=key, value=value) for key in (None, b"") for value in (None, b"")]
     for codec in ("none", "gzip"):
-        (answer,) = appends.store(session, topic, build_batch(records, codec=codec))
+        answer = session.produce(topic, build_batch(records, codec=codec))
+        permit_accepted(session, answer, "Keys and values may be null or empty.")
         got = session.read(topic, answer.base_offset, count=len(records)).records
         permit_same_content(session, records, got, "Null and empty are different.")
 

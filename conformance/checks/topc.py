@@ -100,7 +100,7 @@ def an_existing_topic_is_not_created_again(session: Session) -> None:
     session.create_topic()
     session.permit(
         "the number of partitions",
-        len(topics.look(session, {"name": topic.name})[0].partitions),
+        topics.size(session, topic.name),
         [2],
         "A topic is not changed by an attempt to create it again.",
     )
@@ -184,7 +184,7 @@ def the_number_of_partitions_has_a_default(session: Session) -> None:
     session.create_topic()
     session.permit(
         "the number of partitions",
-        len(topics.look(session, {"name": name})[0].partitions),
+        topics.size(session, name),
         at_least(1) if default is None else [default],
         "A topic whose creator does not say has num.partitions partitions.",
     )
@@ -302,7 +302,7 @@ def validation_adds_no_partitions(session: Session) -> None:
     session.create_topic()
     session.permit(
         "the number of partitions",
-        len(topics.look(session, {"name": topic.name})[0].partitions),
+        topics.size(session, topic.name),
         [1],
         "Validation changes nothing.",
     )
