@@ -28,7 +28,8 @@ def come_back(session: Session, static: Member) -> tuple[Member, Struct]:
     """A new process of a static member, which knows the instance id alone, and its answer."""
     returned = new_member(session, static.group, instance_id=static.instance_id)
     returned.send_join()
-    return returned, returned.receive_join()
+    demanded = "In a stable group no rebalance is needed, and nobody to be waited for."
+    return returned, returned.receive_join(demanded=demanded)
 
 
 def replaced_member(session: Session) -> tuple[Member, Member]:
