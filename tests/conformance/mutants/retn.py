@@ -1,0 +1,83 @@
+"""Brokers that delete too much, too little, or what is not theirs to delete."""
+
+from tests.conformance.mutants import Mutant
+
+BATCH_RULES = "impl.core.batch_rules"
+LOG = "impl.core.log"
+OFFSET_QUERIES = "impl.core.offset_queries"
+PARTITION = "impl.core.partition"
+
+MUTANTS = (
+    Mutant(
+        "RETN-04/the_log_start_does_not_move_down",
+        LOG,
+        old="if offset <= self.log_start_offset:",
+        new="if offset == self.log_start_offset:",
+    ),
+    Mutant(
+        "RETN-04/the_log_start_survives_a_restart",
+        OFFSET_QUERIES,
+        old="partitions.log_start_moved(partition)\n",
+        new="\n",
+    ),
+    Mutant(
+        "RETN-07/records_are_deleted_up_to_an_offset",
+        PARTITION,
+        old="self.log.advance_log_start(offset)\n        return self.log.log_start_offset",
+        new="self.log.advance_log_start(offset)\n        return self.high_watermark",
+    ),
+    Mutant(
+        "RETN-07/deletion_may_mean_all",
+        PARTITION,
+        old="offset = self.high_watermark if offset == -1 else offset",
+        new="offset = self.log.log_start_offset if offset == -1 else offset",
+    ),
+    Mutant(
+        "RETN-07/deletion_of_what_is_gone_succeeds",
+        PARTITION,
+        old="if not 0 <= offset <= self.high_watermark:",
+        new="if not self.log.log_start_offset <= offset <= self.high_watermark:",
+    ),
+    Mutant(
+        "RETN-07/deletion_above_the_high_watermark_is_refused",
+        PARTITION,
+        old="if not 0 <= offset <= self.high_watermark:",
+        new="offset = min(offset, self.high_watermark)\n        if offset < 0:",
+    ),
+    Mutant(
+        "RETN-07/what_was_deleted_is_out_of_range",
+        PARTITION,
+        old="if not self.log.log_start_offset <= offset <= self.log.log_end_offset:",
+        new="if not 0 <= offset <= self.log.log_end_offset:",
+    ),
+    Mutant(
+        "RETN-08/internal_topics_are_not_deleted_from",
+        OFFSET_QUERIES,
+        old="if asked.topic in INTERNAL_TOPICS:",
+        new='if asked.topic == "__transaction_state":',
+    ),
+    Mutant(
+        "RETN-09/compacted_topics_are_not_deleted_from",
+        PARTITION,
+        old="if not self.log.config.is_deleted:",
+        new="if not self.log.config.cleanup_policy:",
+    ),
+    Mutant(
+        "RETN-09/topics_with_both_policies_are_deleted_from",
+        PARTITION,
+        old="if not self.log.config.is_deleted:",
+        new="if self.log.config.is_compacted:",
+    ),
+    Mutant(
+        "RETN-11/timestamps_from_the_future_are_refused",
+        BATCH_RULES,
+        old="not earliest <= timestamp <= latest:",
+        new="timestamp < earliest:",
+    ),
+    Mutant(
+        "RETN-11/timestamps_a_little_ahead_are_accepted",
+        BATCH_RULES,
+        old="latest = now_ms + config.message_timestamp_after_max_ms",
+        new="latest = now_ms + TopicConfig().message_timestamp_after_max_ms",
+    ),
+)

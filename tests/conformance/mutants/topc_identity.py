@@ -1,0 +1,90 @@
+"""Brokers that confuse a topic with an earlier one of its name."""
+
+from tests.conformance.mutants import Mutant
+
+ADMINISTRATION = "impl.core.administration"
+API = "impl.api.topics"
+BROKER = "impl.core.broker"
+CATALOGUE = "impl.core.catalogue"
+CONTROLLER = "impl.core.controller"
+FETCHING = "impl.core.fetching"
+METADATA_RECORDS = "impl.api.metadata_records"
+OFFSETS = "impl.core.offsets_requests"
+PARTITIONS = "impl.core.partitions"
+
+MUTANTS = (
+    Mutant(
+        "TOPC-09/a_topic_has_an_id",
+        API,
+        old="topic_id=topic.topic_id,\n        is_internal=",
+        new="is_internal=",
+    ),
+    Mutant(
+        "TOPC-09/creation_tells_the_id",
+        ADMINISTRATION,
+        old="topic_id=NO_TOPIC_ID if validate_only else planned.topic_id,",
+        new="topic_id=NO_TOPIC_ID,",
+    ),
+    Mutant(
+        "TOPC-09/a_topic_that_is_created_again_has_another_id",
+        CONTROLLER,
+        old="topic_id = self._new_topic_id()",
+        new="topic_id = UUID(int=abs(hash(asked.name)))",
+    ),
+    Mutant(
+        "TOPC-09/a_topic_that_is_created_again_is_empty",
+        PARTITIONS,
+        old="del self._open[at]\n",
+        new="\n",
+    ),
+    Mutant(
+        "TOPC-09/a_topic_keeps_its_id_over_a_restart",
+        METADATA_RECORDS,
+        old="fields = decode_message(name, value[2], value[3:])\n",
+        new="fields = decode_message(name, value[2], value[3:])\n"
+        '    if hasattr(fields, "topic_id"):\n'
+        "        fields.topic_id = type(fields.topic_id)(bytes_le=fields.topic_id.bytes)\n",
+    ),
+    Mutant(
+        "TOPC-10/fetch_of_a_vanished_id_says_so",
+        CATALOGUE,
+        old="topic = self._by_id.pop(topic_id)",
+        new="topic = self._by_id[topic_id]",
+    ),
+    Mutant(
+        "TOPC-10/fetch_of_a_vanished_id_does_not_spoil_others",
+        FETCHING,
+        old="answers.append(read)\n",
+        new="answers.append(read)\n            if read.error:\n                break\n",
+    ),
+    Mutant(
+        "TOPC-10/metadata_of_a_vanished_id_says_so",
+        ADMINISTRATION,
+        old="return DescribedTopic(None, reference, ErrorCode.UNKNOWN_TOPIC_ID)",
+        new="return DescribedTopic(None, reference, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)",
+    ),
+    Mutant(
+        "TOPC-10/deletion_by_a_vanished_id_says_so",
+        CONTROLLER,
+        old="raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)",
+        new="raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)",
+    ),
+    Mutant(
+        "TOPC-10/produce_to_a_vanished_id_says_so",
+        PARTITIONS,
+        old="raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)",
+        new="raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)",
+    ),
+    Mutant(
+        "TOPC-10/a_commit_for_a_vanished_id_says_so",
+        OFFSETS,
+        old="errors[reference] = ErrorCode.UNKNOWN_TOPIC_ID",
+        new="errors[reference] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION",
+    ),
+    Mutant(
+        "TOPC-11/deletion_removes_committed_offsets",
+        BROKER,
+        old="self._outputs += self._groups.partitions_deleted(gone, now_ms)\n",
+        new="\n",
+    ),
+)
