@@ -1,0 +1,94 @@
+"""Brokers that get leader epochs and elections wrong."""
+
+from tests.conformance.mutants import Mutant
+
+CATALOGUE = "impl.core.catalogue"
+PARTITION = "impl.core.partition"
+EPOCHS = "impl.core.leader_epochs"
+ELECTING = "impl.core.electing"
+
+MUTANTS = (
+    Mutant(
+        "ELEC-03/the_leader_epoch_does_not_decrease",
+        CATALOGUE,
+        old="leader_epoch=self.leader_epoch + (record.leader is not None),",
+        new="leader_epoch=self.leader_epoch - (record.leader is not None),",
+    ),
+    Mutant(
+        "ELEC-09/requests_from_a_later_epoch_are_refused",
+        PARTITION,
+        old="if current_leader_epoch > self.leader_epoch:",
+        new="if current_leader_epoch > self.leader_epoch + 1:",
+    ),
+    Mutant(
+        "ELEC-09/requests_from_this_epoch_are_served",
+        PARTITION,
+        old="if current_leader_epoch > self.leader_epoch:",
+        new="if current_leader_epoch >= self.leader_epoch:",
+    ),
+    Mutant(
+        "ELEC-09/requests_from_an_earlier_epoch_are_fenced",
+        PARTITION,
+        old="if current_leader_epoch < self.leader_epoch:",
+        new="if current_leader_epoch < 0:",
+    ),
+    Mutant(
+        "ELEC-10/the_latest_epoch_ends_where_the_log_ends",
+        EPOCHS,
+        old="return EpochEnd(epoch, log_end_offset)",
+        new="return EpochEnd(epoch, self.entries[-1].start_offset)",
+    ),
+    Mutant(
+        "ELEC-10/an_unknown_epoch_has_no_end",
+        EPOCHS,
+        old=(
+            "        if epoch == UNKNOWN_EPOCH or epoch > self.latest:\n"
+            "            return UNKNOWN_END\n"
+            "        if epoch == self.latest:"
+        ),
+        new=(
+            "        if epoch == UNKNOWN_EPOCH:\n"
+            "            return UNKNOWN_END\n"
+            "        if epoch >= self.latest:"
+        ),
+    ),
+    Mutant(
+        "ELEC-10/an_earlier_epoch_ends_where_the_next_begins",
+        EPOCHS,
+        old="return EpochEnd(floor, self.entries[index].start_offset)",
+        new="return EpochEnd(floor, log_end_offset)",
+    ),
+    Mutant(
+        "ELEC-12/a_preferred_leader_is_not_elected_again",
+        ELECTING,
+        old=(
+            "    if assignment.leader == assignment.replicas[0]:\n"
+            "        return ErrorCode.ELECTION_NOT_NEEDED"
+        ),
+        new=("    if assignment.leader == assignment.replicas[0]:\n        return ErrorCode.NONE"),
+    ),
+    Mutant(
+        "ELEC-12/nobody_is_elected_for_an_unknown_partition",
+        ELECTING,
+        old="return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION",
+        new="return ErrorCode.PREFERRED_LEADER_NOT_AVAILABLE",
+    ),
+    Mutant(
+        "ELEC-12/an_election_for_all_leaves_out_those_that_need_none",
+        ELECTING,
+        old="[each for each in outcomes if each.error != ErrorCode.ELECTION_NOT_NEEDED]",
+        new="outcomes",
+    ),
+    Mutant(
+        "ELEC-13/an_unclean_election_is_not_needed_where_somebody_leads",
+        ELECTING,
+        old="return ErrorCode.ELECTION_NOT_NEEDED if has_leader else nobody",
+        new="return ErrorCode.NONE if has_leader else nobody",
+    ),
+    Mutant(
+        "ELEC-13/an_unknown_type_of_election_is_refused",
+        ELECTING,
+        old="if request.election_type not in (PREFERRED, UNCLEAN):",
+        new="if request.election_type < PREFERRED:",
+    ),
+)
