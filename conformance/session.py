@@ -24,7 +24,7 @@ from conformance.lookup import GROUP
 from conformance.requests import Read, Topic
 from conformance.transcript import Transcript
 from conformance.verdict import Broken, Inconclusive, NotApplicable
-from conformance.wire import Struct
+from conformance.wire import Struct, Unreadable
 from spec.wire.errors import ErrorCode, name_of
 
 Value = TypeVar("Value")
@@ -256,7 +256,10 @@ class Session:
             result.partition = answer
             if answer.error_code != ErrorCode.NONE:
                 raise Inconclusive(f"Fetch answers {name_of(answer.error_code)}")
-            result.take(answer.records)
+            try:
+                result.take(answer.records)
+            except Unreadable as error:
+                raise Broken(f"the records of {topic.name} cannot be read: {error}") from None
             end = answer.last_stable_offset if isolation_level else answer.high_watermark
             enough = len(result.records) >= count and result.next_offset >= end
             if enough or time.monotonic() > until:

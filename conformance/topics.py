@@ -107,6 +107,22 @@ def create_again(session: Session) -> tuple[Topic, Topic]:
     return former, present
 
 
+def restart(session: Session, topic: Topic) -> None:
+    """Restart the broker, and wait until partition 0 has a leader that knows that it leads."""
+    session.restart()
+
+    def led() -> bool:
+        (found,) = look(session, {"name": topic.name})
+        return found.error_code == ErrorCode.NONE and bool(found.partitions[0].leader_id >= 0)
+
+    def served() -> bool:
+        session.forget_leaders()
+        return bool(session.list_offset(topic, requests.LATEST).error_code == ErrorCode.NONE)
+
+    session.poll_until(led, f"{topic.name} has a leader again")
+    session.poll_until(served, "the leader serves the topic again")
+
+
 def find(session: Session, name: str) -> Topic:
     """A topic that the check did not make; inconclusive if there is none."""
     found = look(session, {"name": name})[0]

@@ -17,26 +17,13 @@ EPOCH_APIS = ("Metadata 7+", "Fetch 9+", "ListOffsets 4+", "OffsetForLeaderEpoch
 
 
 def leader_epoch(session: Session, topic: Topic) -> int:
-    """The epoch of partition 0 as Metadata tells it, once the partition has a leader."""
-
-    def known() -> Struct | None:
-        found = topics.look(session, {"name": topic.name})[0]
-        led = [each for each in found.partitions if each.leader_id >= 0]
-        return led[0] if found.error_code == ErrorCode.NONE and led else None
-
-    return int(session.poll_until(known, f"{topic.name} has a leader").leader_epoch)
+    """The epoch of partition 0 as Metadata tells it."""
+    return int(topics.look(session, {"name": topic.name})[0].partitions[0].leader_epoch)
 
 
 def next_epoch(session: Session, topic: Topic) -> int:
-    """Restart the broker until the leader serves the topic again; its epoch then."""
-    session.restart()
-
-    def served() -> bool:
-        session.forget_leaders()
-        return bool(session.list_offset(topic, LATEST).error_code == ErrorCode.NONE)
-
-    leader_epoch(session, topic)
-    session.poll_until(served, "the leader serves the topic again")
+    """The leader epoch of partition 0 after a restart."""
+    topics.restart(session, topic)
     return leader_epoch(session, topic)
 
 

@@ -69,20 +69,13 @@ def the_log_start_survives_a_restart(session: Session) -> None:
     """After a restart the log start offset is not below what it was."""
     topic = filled_topic(session)
     appends.cut(session, topic, 3)
-    session.restart()
-    found = session.poll_until(lambda: start(session, topic), "the leader serves the topic again")
+    topics.restart(session, topic)
     session.permit(
         "the log start offset",
-        found.offset,
+        session.list_offset(topic, EARLIEST).offset,
         at_least(3),
         "What has been deleted stays deleted.",
     )
-
-
-def start(session: Session, topic: Topic) -> Struct | None:
-    session.forget_leaders()
-    answer = session.list_offset(topic, EARLIEST)
-    return answer if answer.error_code == ErrorCode.NONE else None
 
 
 # RETN-07: DeleteRecords
