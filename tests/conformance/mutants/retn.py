@@ -23,8 +23,12 @@ MUTANTS = (
     Mutant(
         "RETN-07/records_are_deleted_up_to_an_offset",
         PARTITION,
-        old="self.log.advance_log_start(offset)\n        return self.log.log_start_offset",
-        new="self.log.advance_log_start(offset)\n        return self.high_watermark",
+        old="offset = self.high_watermark if offset == -1 else offset\n"
+        "        if not 0 <= offset <= self.high_watermark:\n"
+        "            raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)\n",
+        new="if not -1 <= offset < self.high_watermark:\n"
+        "            raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)\n"
+        "        offset = self.high_watermark if offset == -1 else offset\n",
     ),
     Mutant(
         "RETN-07/deletion_may_mean_all",

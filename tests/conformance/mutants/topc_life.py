@@ -34,8 +34,8 @@ MUTANTS = (
     Mutant(
         "TOPC-07/a_topic_grows_once_in_a_request",
         ADMINISTRATION,
-        old="CreatedPartitions:\n        times = Counter(topic.name for topic in request.topics)",
-        new="CreatedPartitions:\n        times = Counter({topic.name for topic in request.topics})",
+        old="Partitions:\n        times = Counter(topic.name for topic in request.topics)",
+        new="Partitions:\n        times = Counter({topic.name for topic in request.topics})",
     ),
     Mutant(
         "TOPC-12/clients_do_not_write_to_internal_topics",
