@@ -58,12 +58,14 @@ class Member:
             rebalance_timeout_ms=self.rebalance_timeout_ms,
         )
 
-    def receive_join(self, *, demanded: str = "") -> Struct:
+    def receive_join(
+        self, *, timeout: float = GROUP_ANSWER_TIMEOUT_S, demanded: str = ""
+    ) -> Struct:
         """The answer to JoinGroup; member id and generation are taken from it.
 
         No answer at all is a Violation where `demanded` says what demands one.
         """
-        answer = self.client.receive(timeout=GROUP_ANSWER_TIMEOUT_S, demanded=demanded)
+        answer = self.client.receive(timeout=timeout, demanded=demanded)
         if answer.error_code in (ErrorCode.NONE, ErrorCode.MEMBER_ID_REQUIRED):
             self.member_id = answer.member_id
         if answer.error_code == ErrorCode.NONE:

@@ -12,6 +12,8 @@ from spec.wire.errors import ErrorCode
 
 MEMBER_ID_REQUIRED_SINCE = 4
 LONGEST_TIMEOUT_MS = 2**31 - 1
+PROMPT_S = 6.0
+"""Longer than the initial delay of a group, and shorter than a rebalance that waits."""
 
 
 def stable_member(session: Session, group: str, protocols: Mapping[str, bytes]) -> Member:
@@ -36,10 +38,10 @@ def join_in_the_end(newcomer: Member) -> int:
     """The error code of JoinGroup, sent again where the first one only brings a member id."""
     demanded = "Neither a refusal nor the only member of a group waits for others."
     newcomer.send_join()
-    answer = newcomer.receive_join(demanded=demanded)
+    answer = newcomer.receive_join(timeout=PROMPT_S, demanded=demanded)
     if answer.error_code == ErrorCode.MEMBER_ID_REQUIRED:
         newcomer.send_join()
-        answer = newcomer.receive_join(demanded=demanded)
+        answer = newcomer.receive_join(timeout=PROMPT_S, demanded=demanded)
     return int(answer.error_code)
 
 

@@ -10,7 +10,7 @@ from conformance.wire import Struct
 from spec.wire.errors import ErrorCode
 
 DEFAULT_LEAST_SESSION_TIMEOUT_MS = 6000
-PATIENCE_S = 10.0
+PATIENCE_S = 6.0
 """How much later than a timeout its effect may show before a check gives up."""
 
 

@@ -11,6 +11,7 @@ from conformance.session import Session
 from conformance.wire import Struct
 from spec.wire.errors import ErrorCode
 
+PROMPT_S = 6.0
 STATIC = ("JoinGroup 5+", "SyncGroup 3+", "Heartbeat 3+")
 
 
@@ -29,7 +30,7 @@ def come_back(session: Session, static: Member) -> tuple[Member, Struct]:
     returned = new_member(session, static.group, instance_id=static.instance_id)
     returned.send_join()
     demanded = "In a stable group no rebalance is needed, and nobody to be waited for."
-    return returned, returned.receive_join(demanded=demanded)
+    return returned, returned.receive_join(timeout=PROMPT_S, demanded=demanded)
 
 
 def replaced_member(session: Session) -> tuple[Member, Member]:

@@ -99,9 +99,9 @@ def every_partition_has_its_own_sequence(session: Session) -> None:
     """A producer's batches are numbered for each partition by itself."""
     topic, producer = session.create_topic(partitions=2), session.new_producer()
     store(session, topic, producer, 0, [b"a", b"b"])
-    other = session.produce(topic, batch(producer, 0, [b"c", b"d"]), 1)
+    other = session.produce(topic, batch(producer, 0, [b"c"]), 1)
     permit_stored(session, other, 0, "Nothing of this producer is in partition 1.")
-    permit_values(session, topic, [b"c", b"d"], "Sequence 0 is no duplicate there.", partition=1)
+    permit_values(session, topic, [b"c"], "Sequence 0 is no duplicate there.", partition=1)
     next_ = session.produce(topic, batch(producer, 2, [b"e"]))
     permit_stored(session, next_, 2, "Sequence 2 comes next in partition 0.")
 

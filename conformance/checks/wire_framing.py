@@ -232,4 +232,4 @@ def an_idle_connection_is_closed(session: Session) -> None:
     """A connection on which nothing is sent is closed after connections.max.idle.ms."""
     client = session.connect()
     client.call("Metadata", topics=[])
-    client.expect_close("Nothing was sent or received for connections.max.idle.ms.", timeout=12)
+    client.expect_close("Nothing was sent or received for connections.max.idle.ms.")

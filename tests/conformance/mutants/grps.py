@@ -74,8 +74,8 @@ MUTANTS = (
     Mutant(
         "GRPS-01/a_member_id_of_ones_own_is_unknown",
         MEMBERSHIP,
-        old="            if request.member_id:\n                return JoinReply(",
-        new="            if not request.group_id:\n                return JoinReply(",
+        old="return JoinReply(ErrorCode.UNKNOWN_MEMBER_ID, request.member_id)",
+        new="return JoinReply(ErrorCode.GROUP_ID_NOT_FOUND, request.member_id)",
     ),
     Mutant(
         "GRPS-02/a_session_timeout_below_the_bound_is_refused",
