@@ -8,7 +8,6 @@ BROKER = "impl.core.broker"
 CATALOGUE = "impl.core.catalogue"
 CONTROLLER = "impl.core.controller"
 FETCHING = "impl.core.fetching"
-METADATA_RECORDS = "impl.api.metadata_records"
 OFFSETS = "impl.core.offsets_requests"
 PARTITIONS = "impl.core.partitions"
 
@@ -39,11 +38,11 @@ MUTANTS = (
     ),
     Mutant(
         "TOPC-09/a_topic_keeps_its_id_over_a_restart",
-        METADATA_RECORDS,
-        old="fields = decode_message(name, value[2], value[3:])\n",
-        new="fields = decode_message(name, value[2], value[3:])\n"
-        '    if hasattr(fields, "topic_id"):\n'
-        "        fields.topic_id = type(fields.topic_id)(bytes_le=fields.topic_id.bytes)\n",
+        ADMINISTRATION,
+        old="topic.name,\n        topic.topic_id,\n",
+        # A broker that starts leads in new epochs.
+        new="topic.name,\n"
+        "        NO_TOPIC_ID if topic.partitions[0].leader_epoch > 0 else topic.topic_id,\n",
     ),
     Mutant(
         "TOPC-10/fetch_of_a_vanished_id_says_so",
@@ -80,6 +79,12 @@ MUTANTS = (
         OFFSETS,
         old="errors[reference] = ErrorCode.UNKNOWN_TOPIC_ID",
         new="errors[reference] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION",
+    ),
+    Mutant(
+        "TOPC-10/committed_offsets_of_a_vanished_id_are_unknown",
+        OFFSETS,
+        old="return FetchedOffset(error=ErrorCode.UNKNOWN_TOPIC_ID)",
+        new="return FetchedOffset(error=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)",
     ),
     Mutant(
         "TOPC-11/deletion_removes_committed_offsets",
