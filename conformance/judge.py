@@ -4,7 +4,7 @@
 values or a named `Condition`. No knowledge of any API.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,5 +67,8 @@ def permit(what: str, got: Any, permitted: Collection[Any] | Condition, because:
 
 
 def describe(value: Any) -> str:
-    """A value in the words of the reports."""
+    """A value in the words of the reports; of a mapping every entry, also zeros."""
+    if isinstance(value, Mapping):
+        entries = (f"{key}: {describe(entry)}" for key, entry in value.items())
+        return "{" + ", ".join(entries) + "}"
     return show_value("", value)

@@ -35,7 +35,7 @@ def probe(address: Address, timeout: float) -> Cluster:
         versions = usable_versions(api_versions(address, timeout))
         client = Client(address, versions, Transcript(), time.monotonic() + timeout)
         try:
-            brokers = len(client.call("Metadata", topics=[]).brokers)
+            brokers = len(client.call("Metadata", topics=[]).brokers or ())
         finally:
             client.close()
     except OSError as error:
@@ -67,7 +67,7 @@ def ask(address: Address, version: int, timeout: float) -> Struct:
     """One ApiVersions on a connection of its own. Raises OSError, Broken, Inconclusive."""
     client = Client(address, {}, Transcript(), time.monotonic() + timeout)
     try:
-        return client.call(
+        answer = client.call(
             API_VERSIONS,
             version,
             client_software_name="brokerspec",
@@ -75,6 +75,9 @@ def ask(address: Address, version: int, timeout: float) -> Struct:
         )
     finally:
         client.close()
+    if answer.api_keys is None:
+        raise Broken(f"ApiVersions version {version} is answered with null instead of APIs")
+    return answer
 
 
 def usable_versions(answer: Struct) -> Versions:

@@ -9,7 +9,7 @@ from conformance.wire import Struct
 from spec.wire.errors import ErrorCode
 
 LONG_WAIT_MS = 30_000
-SOON_S = 5.0
+"""Longer than the patience of a client."""
 SESSIONS = ("Fetch 7+",)
 TOPIC_IDS_SINCE = 13
 SOME_SESSION_ID = 1_234_567_890
@@ -35,7 +35,6 @@ def a_fetch_ends_when_its_time_is_over(session: Session) -> None:
     topic = session.create_topic()
     answer = session.leader(topic).call(
         "Fetch",
-        timeout=SOON_S,
         demanded="300 ms have passed, and nobody asked to wait longer.",
         **requests.fetch(topic, {0: 0}, max_wait_ms=300),
     )
@@ -54,7 +53,6 @@ def a_fetch_that_need_not_wait_is_answered_at_once(session: Session) -> None:
     for max_wait_ms, min_bytes in ((0, 2**20), (LONG_WAIT_MS, 0)):
         session.leader(topic).call(
             "Fetch",
-            timeout=SOON_S,
             demanded=f"Nobody asked for {'bytes' if max_wait_ms else 'time'}.",
             **requests.fetch(topic, {0: 0}, max_wait_ms=max_wait_ms, min_bytes=min_bytes),
         )
@@ -70,7 +68,6 @@ def data_that_is_there_is_delivered_at_once(session: Session) -> None:
         store(session, topic, b"x" * 600, partition=partition)
     answer = session.leader(topic).call(
         "Fetch",
-        timeout=SOON_S,
         demanded="Both partitions together have the 1000 bytes.",
         **requests.fetch(topic, {0: 0, 1: 0}, max_wait_ms=LONG_WAIT_MS, min_bytes=1000),
     )
@@ -84,7 +81,6 @@ def an_error_is_reported_at_once(session: Session) -> None:
     topic = session.create_topic()
     answer = session.leader(topic).call(
         "Fetch",
-        timeout=SOON_S,
         demanded="The offset is out of range, now and later.",
         **requests.fetch(topic, {0: 1000}, max_wait_ms=LONG_WAIT_MS),
     )
@@ -105,7 +101,7 @@ def data_that_arrives_completes_a_waiting_fetch(session: Session) -> None:
     waiting.send("Fetch", **requests.fetch(topic, {0: 0}, max_wait_ms=LONG_WAIT_MS))
     if session.produce(topic, [b"arrives"]).error_code != ErrorCode.NONE:
         session.inconclusive("the record could not be stored")
-    answer = waiting.receive(timeout=SOON_S, demanded="The byte that was asked for is there.")
+    answer = waiting.receive(demanded="The byte that was asked for is there.")
     permit_records(session, reported(answer)[0], "The data completed the fetch.")
 
 
@@ -116,7 +112,6 @@ def too_little_data_is_delivered_in_the_end(session: Session) -> None:
     store(session, topic, b"a few bytes")
     answer = session.leader(topic).call(
         "Fetch",
-        timeout=SOON_S,
         demanded="300 ms have passed, and nobody asked to wait longer.",
         **requests.fetch(topic, {0: 0}, max_wait_ms=300, min_bytes=2**20),
     )

@@ -14,8 +14,8 @@ MUTANTS = (
     Mutant(
         "WIRE-12/a_fetch_ends_when_its_time_is_over",
         FETCHING,
-        old="if p.deadline_ms <= now_ms]",
-        new="if p.deadline_ms + 60_000 <= now_ms]",
+        old="now_ms + request.max_wait_ms",
+        new="now_ms + 1000 * request.max_wait_ms",
     ),
     Mutant(
         "WIRE-12/a_fetch_that_need_not_wait_is_answered_at_once",
@@ -37,9 +37,9 @@ MUTANTS = (
     ),
     Mutant(
         "WIRE-12/data_that_arrives_completes_a_waiting_fetch",
-        FETCHING,
-        old="if _is_enough(parked.request, fetched):",
-        new="if fetched.error:",
+        "impl.core.broker",
+        old="            self._outputs += self._fetching.changed(written)\n",
+        new="",
     ),
     Mutant(
         "WIRE-12/too_little_data_is_delivered_in_the_end",
@@ -60,8 +60,8 @@ MUTANTS = (
     Mutant(
         "WIRE-10/the_greatest_session_id_is_not_found_either",
         SESSIONS,
-        old=UNKNOWN_SESSION,
-        new="raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR)",
+        old=f"if session is None:\n            {UNKNOWN_SESSION}",
+        new=f"if not session and request.session_id < _INT_MAX:\n            {UNKNOWN_SESSION}",
     ),
     Mutant(
         "WIRE-10/a_wrong_session_epoch_is_refused",
@@ -90,8 +90,8 @@ MUTANTS = (
     Mutant(
         "WIRE-11/new_records_are_reported",
         SESSIONS,
-        old=NEWS,
-        new="if changed and not each.records or each.error:",
+        old="return replace(request, partitions=tuple(session.partitions.values())), session",
+        new="return request, session",
     ),
     Mutant(
         "WIRE-11/records_are_delivered_until_the_position_moves",

@@ -6,15 +6,7 @@ CONNECTION = "impl.shell.connection"
 SERVER = "impl.shell.server"
 
 OUT_OF_RANGE = "if not 0 <= size <= self._maximum_size:  # WIRE-01\n            self.abort()"
-MALFORMED = """\
-            _log.info("closing a connection: %s", problem)
-            connection.abort()"""
-
-
-def silent_about_malformed(check: str) -> Mutant:
-    """A broker that neither answers a malformed request nor closes the connection."""
-    return Mutant(f"WIRE-14/{check}", SERVER, MALFORMED, "            connection.answer(None)")
-
+PRIMITIVES = "impl.wire.primitives"
 
 MUTANTS = (
     Mutant(
@@ -65,24 +57,53 @@ MUTANTS = (
         old="        self._buffer += data\n",
         new="        self._buffer = bytearray(data)\n",
     ),
-    silent_about_malformed("a_request_that_ends_too_early_is_not_executed"),
-    silent_about_malformed("an_impossible_count_is_refused"),
-    silent_about_malformed("a_length_past_the_end_is_refused"),
-    silent_about_malformed("a_null_that_cannot_be_is_refused"),
-    silent_about_malformed("a_request_shorter_than_its_header_is_refused"),
+    Mutant(
+        "WIRE-14/a_request_that_ends_too_early_is_not_executed",
+        "impl.wire.frames",
+        old='f"{name}Request", version, frame, position)',
+        new='f"{name}Request", version, bytes(frame) + bytes(64), position)',
+    ),
+    Mutant(
+        "WIRE-14/an_impossible_count_is_refused",
+        PRIMITIVES,
+        old="    return checked(length, position + 4, end), position + 4",
+        new="    return (length if length <= end - position else -1), position + 4",
+    ),
+    Mutant(
+        "WIRE-14/a_length_past_the_end_is_refused",
+        PRIMITIVES,
+        old="    return checked(length, position + 2, end), position + 2",
+        new="    return length, position + 2",
+    ),
+    Mutant(
+        "WIRE-14/a_null_that_cannot_be_is_refused",
+        "impl.wire.reader",
+        old="""\
+                self.source.line(f"raise null({field.name!r})")
+            read(field, target, depth)""",
+        new="""\
+                self.source.line("length = 0")
+            read(field, target, depth)""",
+    ),
+    Mutant(
+        "WIRE-14/a_request_shorter_than_its_header_is_refused",
+        CONNECTION,
+        old="if frame is None:",
+        new="if not frame:",
+    ),
     Mutant(
         "WIRE-14/half_a_request_is_not_executed",
         CONNECTION,
-        old="        self._buffer.clear()\n        self._on_lost(self)",
+        old="        if len(self._buffer) < end:\n            return None",
         new="""\
-        if self._buffer:
-            raise SystemExit("a client went away within a request")
-        self._on_lost(self)""",
+        if len(self._buffer) < end - 1:
+            return None
+        self._buffer = self._buffer.ljust(end, b"\\0")""",
     ),
     Mutant(
         "WIRE-16/an_idle_connection_is_closed",
         SERVER,
-        old="if not connection.is_busy and idle > self._idle_seconds:",
-        new="if connection.is_busy and idle > self._idle_seconds:",
+        old="interval = min(self._idle_seconds / 2, 60)",
+        new="interval = max(self._idle_seconds / 2, 60)",
     ),
 )
