@@ -2,6 +2,7 @@
 
 MODULES = (
     "conformance.checks.acks",
+    "conformance.checks.comp",
     "conformance.checks.elec",
     "conformance.checks.grps_administration",
     "conformance.checks.grps_join",
@@ -14,6 +15,7 @@ MODULES = (
     "conformance.checks.recb",
     "conformance.checks.recb_content",
     "conformance.checks.retn",
+    "conformance.checks.retn_limits",
     "conformance.checks.stor",
     "conformance.checks.stor_offsets",
     "conformance.checks.topc",

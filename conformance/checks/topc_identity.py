@@ -182,6 +182,14 @@ def a_commit_for_a_vanished_id_says_so(session: Session) -> None:
     permit_unknown_id(session, offsets.commit_from_outside(session, group, former, 1))
 
 
+@check("TOPC-10", apis=("OffsetFetch 10+", "DeleteTopics"))
+def committed_offsets_of_a_vanished_id_are_unknown(session: Session) -> None:
+    """OffsetFetch for a deleted topic's id gives UNKNOWN_TOPIC_ID."""
+    former, _ = topics.create_again(session)
+    answer = offsets.fetch_offset(session, session.group_name(), former)
+    permit_unknown_id(session, answer.error_code)
+
+
 # TOPC-11: deletion and committed offsets
 
 

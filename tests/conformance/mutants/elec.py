@@ -65,7 +65,7 @@ MUTANTS = (
             "    if assignment.leader == assignment.replicas[0]:\n"
             "        return ErrorCode.ELECTION_NOT_NEEDED"
         ),
-        new=("    if assignment.leader == assignment.replicas[0]:\n        return ErrorCode.NONE"),
+        new="    if assignment.leader == assignment.replicas[0]:\n        return ErrorCode.NONE",
     ),
     Mutant(
         "ELEC-12/nobody_is_elected_for_an_unknown_partition",

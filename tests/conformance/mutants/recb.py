@@ -105,7 +105,7 @@ MUTANTS = (
     Mutant(
         "RECB-06/the_compressed_size_is_what_counts",
         RULES,
-        old=("    _check_size(accepted, config)\n    if accepted is header:"),
+        old="    _check_size(accepted, config)\n    if accepted is header:",
         new=(
             "    if len(_plain(header, payload, platform)) > config.max_message_bytes:\n"
             "        raise KafkaError(ErrorCode.MESSAGE_TOO_LARGE)\n"
@@ -121,13 +121,13 @@ MUTANTS = (
     Mutant(
         "RECB-13/zstd_is_refused_in_old_requests",
         RULES,
-        old=("if header.compression > ZSTD or (header.compression == ZSTD and not may_use_zstd):"),
+        old="if header.compression > ZSTD or (header.compression == ZSTD and not may_use_zstd):",
         new="if header.compression > ZSTD:",
     ),
     Mutant(
         "RECB-13/zstd_is_accepted_and_delivered",
         RULES,
-        old=("if header.compression > ZSTD or (header.compression == ZSTD and not may_use_zstd):"),
+        old="if header.compression > ZSTD or (header.compression == ZSTD and not may_use_zstd):",
         new="if header.compression >= ZSTD:",
     ),
 )

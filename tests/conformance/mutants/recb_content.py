@@ -41,7 +41,7 @@ MUTANTS = (
     Mutant(
         "RECB-07/create_times_are_kept",
         RULES,
-        old=("        return header._replace(max_timestamp=max(timestamps))\n    return header"),
+        old="        return header._replace(max_timestamp=max(timestamps))\n    return header",
         new=(
             "        return header._replace(max_timestamp=max(timestamps))\n"
             "    return header._replace(base_timestamp=now_ms)"

@@ -20,7 +20,7 @@ MUTANTS = (
     Mutant(
         "STOR-01/offsets_survive_a_restart",
         LOG,
-        old=("                start = position\n                break\n            yield header"),
+        old="                start = position\n                break\n            yield header",
         new=(
             "                start = position\n"
             "                break\n"
@@ -75,7 +75,7 @@ MUTANTS = (
     Mutant(
         "STOR-10/a_time_is_not_found_in_an_empty_log",
         SEARCH,
-        old=("                    return found\n    return NOTHING_FOUND"),
+        old="                    return found\n    return NOTHING_FOUND",
         new=(
             "                    return found\n"
             "    return TimestampedOffset(NO_TIMESTAMP, end_offset, -1)"
@@ -102,7 +102,7 @@ MUTANTS = (
     Mutant(
         "STOR-11/latest_is_the_visible_end",
         PARTITION,
-        old=("return TimestampedOffset(NO_TIMESTAMP, self.visible_end(isolation_level), epoch)"),
+        old="return TimestampedOffset(NO_TIMESTAMP, self.visible_end(isolation_level), epoch)",
         new=(
             "return TimestampedOffset(NO_TIMESTAMP, self.visible_end(isolation_level) - 1, epoch)"
         ),
@@ -116,7 +116,7 @@ MUTANTS = (
     Mutant(
         "STOR-11/an_empty_log_has_no_largest_timestamp",
         SEARCH,
-        old=("    if best is None:\n        return NOTHING_FOUND"),
+        old="    if best is None:\n        return NOTHING_FOUND",
         new=(
             "    if best is None:\n        return TimestampedOffset(NO_TIMESTAMP, end_offset, -1)"
         ),

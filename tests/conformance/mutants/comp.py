@@ -1,0 +1,20 @@
+"""Brokers that take anything into a compacted topic, or not enough."""
+
+from tests.conformance.mutants import Mutant
+
+RULES = "impl.core.batch_rules"
+
+MUTANTS = (
+    Mutant(
+        "COMP-10/records_without_a_key_are_refused",
+        RULES,
+        old="if header.compression == NOT_COMPRESSED or config.is_compacted:",
+        new="if header.compression == NOT_COMPRESSED:",
+    ),
+    Mutant(
+        "COMP-10/an_empty_key_is_a_key",
+        RULES,
+        old="if config.is_compacted and record.key is None:",
+        new="if config.is_compacted and not record.key:",
+    ),
+)
