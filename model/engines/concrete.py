@@ -8,9 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from model.engines.kernels.plain import ScopeTooSmallError, show_step
+from model.engines.layout import Layout
 from model.engines.lower import Lowering, Step
 from model.engines.scalars import Scalar
+from model.lang.places import ModelError
+
+
+class ScopeTooSmallError(ModelError):
+    """A step would put something where this scope has no room for it."""
+
 
 RULES: dict[str, Callable[..., int]] = {
     "add": lambda a, b: a + b,
@@ -50,6 +56,31 @@ def evaluate(scalar: Scalar, numbers: Sequence[int], memory: dict[int, int] | No
     return known
 
 
+def show_step(layout: Layout, step: Step) -> str:
+    """An action with its arguments, as a person writes it."""
+    shown = (
+        f"{name}={layout.sizes.show(step.action.parameters[name], value.low)}"
+        for name, value in step.arguments.items()
+    )
+    return f"{step.action.name}({', '.join(shown)})"
+
+
+def too_small(layout: Layout, step: Step, state: int) -> ScopeTooSmallError:
+    """Why a step that is enabled in this state does not fit."""
+    numbers = layout.unpack(state)
+    what = "write to a map where it has no key, or add to a full sequence"
+    for index, value in step.updates.items():
+        slot, new = layout.slots[index], evaluate(value, numbers)
+        if not slot.low <= new <= slot.high:
+            path = ".".join(map(str, slot.path))
+            what = f"set {path} to {new}, but this scope has room for {slot.low}..{slot.high}"
+            break
+    return ScopeTooSmallError(
+        f"{show_step(layout, step)} would {what}: add a guard, or choose a larger bound. "
+        f"The state before: {layout.show(state)}"
+    )
+
+
 class Stepper:
     """The steps of a machine at one scope, one state at a time."""
 
@@ -64,6 +95,8 @@ class Stepper:
         memory: dict[int, int] = {}
         for step, name in zip(self.steps, self.names, strict=True):
             if all(evaluate(guard, numbers, memory) for guard in step.guards.values()):
+                if not evaluate(step.fits, numbers, memory):
+                    raise too_small(self.layout, step, state)
                 yield name, self._after(step, numbers, memory)
 
     def failing_guards(self, state: int) -> Iterator[tuple[str, list[str]]]:
@@ -74,13 +107,31 @@ class Stepper:
             failing = [n for n, g in step.guards.items() if not evaluate(g, numbers, memory)]
             yield name, failing
 
+    def misfits(self, state: int) -> Iterator[ScopeTooSmallError]:
+        """What to say of each enabled step for which the scope has no room."""
+        numbers = self.layout.unpack(state)
+        memory: dict[int, int] = {}
+        for step in self.steps:
+            guards = step.guards.values()
+            if all(evaluate(guard, numbers, memory) for guard in guards) and not evaluate(
+                step.fits, numbers, memory
+            ):
+                yield too_small(self.layout, step, state)
+
+    def step_between(self, before: int, after: int) -> str:
+        """The name of a step that leads from one state to the other."""
+        numbers = self.layout.unpack(before)
+        memory: dict[int, int] = {}
+        for step, name in zip(self.steps, self.names, strict=True):
+            guards = (*step.guards.values(), step.fits)
+            if all(evaluate(guard, numbers, memory) for guard in guards) and (
+                self._after(step, numbers, memory) == after
+            ):
+                return name
+        raise AssertionError("no step leads from one state to the other")
+
     def _after(self, step: Step, numbers: list[int], memory: dict[int, int]) -> int:
         after = list(numbers)
         for index, value in step.updates.items():
             after[index] = int(evaluate(value, numbers, memory))
-            slot = self.layout.slots[index]
-            if not slot.low <= after[index] <= slot.high:
-                raise ScopeTooSmallError(
-                    f"{show_step(self.layout, step)}: {slot.path} = {after[index]}"
-                )
         return self.layout.pack(after)

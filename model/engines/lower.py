@@ -18,19 +18,26 @@ from model.engines.layout import LENGTH, Layout, Path
 from model.engines.scalars import Scalar
 from model.lang.machine import Action, Machine, Scope
 from model.lang.nodes import Node
-from model.lang.terms import Bool, Option, Range, Set, Sort, Term
+from model.lang.places import ModelError
+from model.lang.terms import Bool, Bound, Option, Range, Set, Sort, Term
 
 Environment = dict[Any, Scalar]
 
 
 @dataclass(frozen=True)
 class Step:
-    """An action with its arguments: it happens where all guards hold, and changes these slots."""
+    """An action with its arguments: it happens where all guards hold, and changes these slots.
+
+    Where it happens and `fits` does not hold, the scope is too small: a new value is outside the
+    limits of its slot, a map was to change at a key that it does not have, or a full sequence was
+    to grow.
+    """
 
     action: Action
     arguments: dict[str, Scalar]
     guards: dict[str, Scalar]
     updates: dict[int, Scalar]
+    fits: Scalar
 
 
 class Lowering:
@@ -45,12 +52,18 @@ class Lowering:
 
     def initial(self) -> int:
         """The first state, packed."""
-        assert self.machine.start is not None
-        numbers = []
-        for slot in self.layout.slots:
-            value = self._leaf(self.machine.start, slot.path)
-            assert value.constant is not None, slot
-            numbers.append(value.constant)
+        name = self.machine.name
+        if self.machine.start is None:
+            raise ModelError(f"{name} has no first state: decorate a function with .initial")
+        numbers = [self._leaf(self.machine.start, slot.path).low for slot in self.layout.slots]
+        for number, slot in zip(numbers, self.layout.slots, strict=True):
+            if not slot.low <= number <= slot.high:
+                where = ".".join(map(str, slot.path))
+                raise ModelError(
+                    f"{name} begins with {number} in {where}, which has {slot.low}..{slot.high}"
+                )
+        if self._room(self.machine.start, {}) is not scalars.TRUE:
+            raise ModelError(f"{name} begins with what has no room in this scope")
         return self.layout.pack(numbers)
 
     def truth(self, node: Node, environment: Environment | None = None) -> Scalar:
@@ -83,13 +96,34 @@ class Lowering:
     def _step(self, action: Action, arguments: dict[str, Scalar]) -> Step:
         environment: Environment = dict(arguments)
         guards = {name: self.truth(guard, environment) for name, guard in action.guards.items()}
-        updates = {}
-        if scalars.FALSE not in guards.values():
-            for index, slot in enumerate(self.layout.slots):
-                value = self._leaf(action.after, slot.path, environment)
-                if value is not scalars.slot(index, slot.low, slot.high):
-                    updates[index] = value
-        return Step(action, arguments, guards, updates)
+        updates: dict[int, Scalar] = {}
+        if scalars.FALSE in guards.values():
+            return Step(action, arguments, guards, updates, scalars.TRUE)
+        fits = [self._room(action.after, environment)]
+        for index, slot in enumerate(self.layout.slots):
+            value = self._leaf(action.after, slot.path, environment)
+            if value is not scalars.slot(index, slot.low, slot.high):
+                updates[index] = value
+                fits.append(scalars.within(value, slot.low, slot.high))
+        return Step(action, arguments, guards, updates, scalars.conjunction(*fits))
+
+    def _room(self, after: Node, environment: Environment) -> Scalar:
+        """Every key that is written exists, and no sequence grows that is full."""
+        found, seen, waiting = [], set[int](), [after]
+        while waiting:
+            node = waiting.pop()
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            waiting += node.arguments
+            if node.operation == "store":
+                key = node.arguments[1]
+                last = self.sizes.cardinality(node.type.key) - 1
+                found.append(scalars.within(self._index(key, node.type.key, environment), 0, last))
+            elif node.operation == "appended":
+                length = self._scalar(node.arguments[0], (LENGTH,), environment)
+                found.append(scalars.less(length, scalars.number(self._capacity(node.type))))
+        return scalars.conjunction(*found)
 
     def _leaf(self, node: Node, path: Path, environment: Environment | None = None) -> Scalar:
         value = self._scalar(node, path, environment or {})
@@ -143,7 +177,7 @@ class Lowering:
 
     def _bound(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
         name, added = node.data
-        return scalars.number(self.sizes.bounds[name] + added)
+        return scalars.number(Bound(name, added).at(self.sizes.bounds))
 
     def _default(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
         return self._default_at(node.type, path)
@@ -195,25 +229,36 @@ class Lowering:
 
     # Options and sets.
 
-    def _index(self, node: Node, environment: Environment) -> Scalar:
-        """The position of a scalar among the values of its type."""
+    def _index(self, node: Node, of: type[Term], environment: Environment) -> Scalar:
+        """The position of a scalar among the values of a type; outside 0.. where it has none."""
         value = self._scalar(node, (), environment)
         if value.is_truth:
             return scalars.as_number(value)
-        return scalars.subtract(value, scalars.number(self.sizes.limits(node.type)[0]))
+        return scalars.subtract(value, scalars.number(self.sizes.limits(of)[0]))
+
+    def _position(self, node: Node, of: type[Term], environment: Environment) -> Scalar:
+        """The bit of an element in a set; one bit more stands for all that the type has not, so
+        that a set which holds such a thing has no room in a slot.
+        """
+        index, width = self._index(node, of, environment), self.sizes.cardinality(of)
+        inside = scalars.within(index, 0, width - 1)
+        return scalars.if_else(inside, index, scalars.number(width))
 
     def _some(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
-        return scalars.add(self._index(node.arguments[0], environment), scalars.number(1))
+        # 0 is none, so numbers below the lowest value stay as they are: no slot has room for them.
+        index = self._index(node.arguments[0], node.type.item, environment)
+        one_more = scalars.add(index, scalars.number(1))
+        return scalars.if_else(scalars.less(index, scalars.number(0)), index, one_more)
 
     def _is_some(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
         return scalars.truth(self._scalar(node.arguments[0], (), environment))
 
     def _unwrap(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
-        low, high = self.sizes.limits(node.type)
+        low, _ = self.sizes.limits(node.type)
         code = self._scalar(node.arguments[0], (), environment)
         # 0 (none) and 1 (the lowest value) both give the lowest value.
         index = scalars.select(
-            code, [scalars.number(max(n - 1, 0)) for n in range(high - low + 2)], scalars.number(0)
+            code, [scalars.number(max(n - 1, 0)) for n in range(code.high + 1)], code
         )
         if code.low > 0:
             index = scalars.subtract(code, scalars.number(1))
@@ -222,19 +267,16 @@ class Lowering:
 
     def _set_of(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
         assert issubclass(node.type, Set)
-        width = self.sizes.cardinality(node.type.item)
         mask = scalars.number(0)
         for element in node.arguments:
-            mask = scalars.combine(
-                "union", mask, scalars.bit(self._index(element, environment), width)
-            )
+            position = self._position(element, node.type.item, environment)
+            mask = scalars.combine("union", mask, scalars.bit(position))
         return mask
 
     def _member(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
         element, members = node.arguments
-        return scalars.member(
-            self._index(element, environment), self._scalar(members, (), environment)
-        )
+        position = self._position(element, members.type.item, environment)
+        return scalars.member(position, self._scalar(members, (), environment))
 
     def _combined(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
         one, two = (self._scalar(argument, (), environment) for argument in node.arguments)
@@ -259,18 +301,17 @@ class Lowering:
 
     def _get(self, node: Node, path: Path, environment: Environment) -> Scalar:
         container, key = node.arguments
-        index = self._index(key, environment)
-        if index.constant is not None:
+        of = container.type.key
+        index, last = self._index(key, of, environment), self.sizes.cardinality(of) - 1
+        if index.constant is not None and 0 <= index.constant <= last:
             return self._scalar(container, (index.constant, *path), environment)
-        choices = [
-            self._scalar(container, (i, *path), environment)
-            for i in range(self.sizes.cardinality(key.type))
-        ]
-        return scalars.select(index, choices, choices[0])
+        choices = [self._scalar(container, (i, *path), environment) for i in range(last + 1)]
+        return scalars.select(index, choices, self._default_at(node.type, path))
 
     def _store(self, node: Node, path: Path, environment: Environment) -> Scalar:
         before, key, value = node.arguments
-        here = scalars.equal(self._index(key, environment), scalars.number(int(path[0])))
+        index = self._index(key, node.type.key, environment)
+        here = scalars.equal(index, scalars.number(int(path[0])))
         return scalars.if_else(
             here,
             self._scalar(value, path[1:], environment)
@@ -310,6 +351,7 @@ class Lowering:
         keep = self._scalar(keep_node, (), environment)
         before = self._scalar(sequence, path, environment)
         if path == (LENGTH,):
+            keep = scalars.if_else(scalars.less(keep, scalars.number(0)), scalars.number(0), keep)
             return scalars.if_else(scalars.less(keep, before), keep, before)
         kept = scalars.less(scalars.number(int(path[0])), keep)
         return scalars.if_else(kept, before, self._default_at(sequence.type, path))

@@ -171,6 +171,11 @@ def less(a: Scalar, b: Scalar) -> Scalar:
     return _looked_up(less, a, b) or _make("less", (a, b), 0, 1)
 
 
+def within(a: Scalar, low: int, high: int) -> Scalar:
+    """low <= a <= high; a truth value is within any limits"""
+    return conjunction(negate(less(a, number(low))), negate(less(number(high), a)))
+
+
 def _looked_up(compare: Callable[[Scalar, Scalar], Scalar], a: Scalar, b: Scalar) -> Scalar | None:
     """A constant compared with a look-up in constants says where the index may be."""
     table, other = (a, b) if a.operation == "select" else (b, a)
@@ -221,11 +226,11 @@ def select(index: Scalar, choices: Sequence[Scalar], otherwise: Scalar) -> Scala
     return _make("select", (index, *choices, otherwise), low, high)
 
 
-def bit(index: Scalar, width: int) -> Scalar:
-    """The set of one element: 1 shifted by its index."""
+def bit(index: Scalar) -> Scalar:
+    """The set of one element: 1 shifted by its index, which is never negative."""
     if index.constant is not None:
         return number(1 << index.constant)
-    return _make("bit", (index,), 1, 1 << (width - 1) if width else 1)
+    return _make("bit", (index,), 1, 1 << index.high)
 
 
 def combine(operation: str, a: Scalar, b: Scalar) -> Scalar:
@@ -240,7 +245,7 @@ def combine(operation: str, a: Scalar, b: Scalar) -> Scalar:
 
 
 def member(index: Scalar, mask: Scalar) -> Scalar:
-    """Is the bit set."""
+    """Is the bit set; an index is never negative."""
     if index.constant is not None and mask.constant is not None:
         return truth_of(bool(mask.constant >> index.constant & 1))
     return _make("member", (index, mask), 0, 1)

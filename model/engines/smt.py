@@ -4,7 +4,8 @@ Both work on one scope, whose types are finite: a slot of the state is a bit vec
 that a set of claims holds at first and is kept by every step from any state in which all of them
 hold, reachable or not; so it needs no list of states and says nothing of larger scopes. A step
 that breaks a claim is shown as two states: a counterexample to induction, which asks for a lemma,
-not necessarily a bug.
+not necessarily a bug. A step for which the scope has no room is never passed over: a search that
+can reach one says so, and a proof shows that there is none.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any
 
 import z3
 
+from model.engines.concrete import Stepper
 from model.engines.layout import LENGTH, Slot
 from model.engines.lower import Lowering, Step
-from model.engines.scalars import Scalar
+from model.engines.scalars import TRUE, Scalar
 from model.engines.trace import Trace, find_trace
 from model.lang.machine import Machine, Scope
 
@@ -33,7 +35,7 @@ class Translation:
     ) -> None:
         self.slots = lowering.layout.slots
         self.rules = lowering
-        values = [v for s in steps for v in (*s.guards.values(), *s.updates.values())]
+        values = [v for s in steps for v in (*s.guards.values(), s.fits, *s.updates.values())]
         self.width = _width([*values, *claims], self.slots)
 
     def fresh_state(self, name: str) -> list[z3.BitVecRef]:
@@ -91,6 +93,10 @@ class Translation:
             self._term(step.updates[i], before, names, known) if i in step.updates else value
             for i, value in enumerate(before)
         ]
+
+    def fits(self, step: Step, before: Numbers, names: str = "") -> z3.BoolRef:
+        """The scope has room for what the step does."""
+        return self.term(step.fits, before, names)
 
     def packed(self, model: z3.ModelRef, state: Numbers) -> int:
         """The state of a Z3 model as one integer."""
@@ -156,7 +162,7 @@ class Search:
 
 def search(machine: Machine[Any], scope: Scope, property_name: str, longest: int) -> Search:
     """Look for a shortest run of at most `longest` states that ends where the property does not
-    hold.
+    hold; a step that does not fit the scope is an error, as it is to the explorer.
     """
     began = time.perf_counter()
     lowering = Lowering(machine, scope)
@@ -169,6 +175,7 @@ def search(machine: Machine[Any], scope: Scope, property_name: str, longest: int
     solver.add(*(v == n for v, n in zip(states[0], first, strict=True)))
     for length in range(1, longest + 1):
         if length > 1:
+            _refuse_misfits(solver, translation, steps, states[-1])
             states.append(translation.fresh_state(f"state{length}"))
             _connect(solver, translation, steps, states[-2], states[-1], f"step{length}.")
         if solver.check(z3.Not(translation.term(claim, states[-1]))) == z3.sat:
@@ -176,6 +183,20 @@ def search(machine: Machine[Any], scope: Scope, property_name: str, longest: int
             packed = [translation.packed(model, state) for state in states]
             return Search(length, time.perf_counter() - began, find_trace(lowering, packed))
     return Search(longest, time.perf_counter() - began, None)
+
+
+def _refuse_misfits(
+    solver: z3.Solver, translation: Translation, steps: Sequence[Step], state: Numbers
+) -> None:
+    """Raise what the evaluator says where a step does not fit in a state that can be reached."""
+    misfits = [
+        z3.And(*translation.happens(step, state), z3.Not(translation.fits(step, state)))
+        for step in steps
+        if step.fits is not TRUE
+    ]
+    if misfits and solver.check(z3.Or(*misfits)) == z3.sat:
+        reached = translation.packed(solver.model(), state)
+        raise next(Stepper(translation.rules).misfits(reached))
 
 
 def _connect(
@@ -203,7 +224,10 @@ def _connect(
 
 @dataclass(frozen=True)
 class Obligation:
-    """One part of a proof: the claim holds at first (`step` is None), or the step keeps it."""
+    """One part of a proof: the claim holds at first (`step` is None), or the step keeps it.
+
+    The claim `ROOM` is part of every proof: no step leaves the scope.
+    """
 
     claim: str
     step: str | None
@@ -240,8 +264,11 @@ def prove(machine: Machine[Any], scope: Scope, goal: str) -> Proof:
     translation = Translation(lowering, steps, list(claims.values()))
     prover = _Prover(translation, claims)
     obligations = [prover.at_first(name) for name in claims]
-    obligations += [prover.kept(name, step) for step in steps for name in claims]
+    obligations += [prover.kept(name, step) for step in steps for name in (ROOM, *claims)]
     return Proof(goal, lemmas, obligations)
+
+
+ROOM = "the scope has room"
 
 
 class _Prover:
@@ -269,17 +296,26 @@ class _Prover:
         return Obligation(name, None, proved, time.perf_counter() - began, shown)
 
     def kept(self, name: str, step: Step) -> Obligation:
-        """Where all claims hold, the claim still holds after the step."""
+        """Where all claims hold, the step fits the scope, or the claim still holds after it."""
         began = time.perf_counter()
+        fits = self.translation.fits(step, self.before)
         after = self.translation.after(step, self.before)
         solver = z3.SolverFor("QF_BV")
         solver.add(*self.hypotheses, *self.translation.happens(step, self.before))
-        solver.add(z3.Not(self.translation.term(self.claims[name], after)))
+        if name == ROOM:
+            solver.add(z3.Not(fits))
+        else:
+            solver.add(fits, z3.Not(self.translation.term(self.claims[name], after)))
         proved = solver.check() == z3.unsat
-        shown = None if proved else self._two_states(solver.model(), after)
+        shown = None
+        if not proved and name == ROOM:
+            stepper = Stepper(self.translation.rules)
+            shown = str(next(stepper.misfits(self._packed(solver, self.before))))
+        elif not proved:
+            states = [self._packed(solver, state) for state in (self.before, after)]
+            shown = str(find_trace(self.translation.rules, states))
         seconds = time.perf_counter() - began
         return Obligation(name, step.action.name, proved, seconds, shown)
 
-    def _two_states(self, model: z3.ModelRef, after: Numbers) -> str:
-        states = [self.translation.packed(model, state) for state in (self.before, after)]
-        return str(find_trace(self.translation.rules, states))
+    def _packed(self, solver: z3.Solver, state: Numbers) -> int:
+        return self.translation.packed(solver.model(), state)

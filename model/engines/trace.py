@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from model.engines.kernels.plain import compile_moves, show_step
+from model.engines.concrete import Stepper
 from model.engines.layout import Layout
 from model.engines.lower import Lowering
 
@@ -50,10 +50,6 @@ def _bare(text: str) -> bool:
 
 def find_trace(lowering: Lowering, states: list[int]) -> Trace:
     """Name the steps between consecutive states."""
-    steps = list(lowering.steps())
-    moves = compile_moves(lowering.layout, steps)
-    actions = []
-    for before, after in pairwise(states):
-        number = next(number for number, reached in moves(before) if reached == after)
-        actions.append(show_step(lowering.layout, steps[number]))
+    stepper = Stepper(lowering)
+    actions = [stepper.step_between(before, after) for before, after in pairwise(states)]
     return Trace(lowering.layout, states, actions)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from model.engines.concrete import ScopeTooSmallError
 from model.engines.explore import explore
-from model.engines.kernels.plain import ScopeTooSmallError
 from model.lang import needs
 from tests.model.toys import Jugs, house, jug
 

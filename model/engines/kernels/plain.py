@@ -12,17 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from model.engines.concrete import too_small
 from model.engines.layout import Layout
 from model.engines.lower import Step
 from model.engines.scalars import TRUE, Scalar
 
 INDENT = "    "
-
-
-class ScopeTooSmallError(Exception):
-    """A step would put a number into a slot that has no room for it."""
-
-
 Found = Callable[[int, int], None]
 Level = Callable[
     [Sequence[int], dict[int, int], list[int], list[bool], Found], tuple[list[int], int]
@@ -57,30 +52,12 @@ def compile_watch(layout: Layout, watched: Sequence[Scalar]) -> Watch:
 
 
 def _compiled(source: str, layout: Layout, steps: Sequence[Step]) -> Any:
-    names: dict[str, Any] = {"too_small": _too_small(layout, steps)}
+    def report(state: int, number: int) -> None:
+        raise too_small(layout, steps[number], state)
+
+    names: dict[str, Any] = {"too_small": report}
     exec(compile(source, "<generated kernel>", "exec"), names)
     return names["kernel"]
-
-
-def _too_small(layout: Layout, steps: Sequence[Step]) -> Callable[[int, int, int, int], None]:
-    def report(state: int, step_number: int, slot_index: int, value: int) -> None:
-        step, slot = steps[step_number], layout.slots[slot_index]
-        raise ScopeTooSmallError(
-            f"{show_step(layout, step)} would set {'.'.join(map(str, slot.path))} to "
-            f"{value}, but this scope has room for {slot.low}..{slot.high}: add a guard, or "
-            f"choose a larger bound. The state before: {layout.show(state)}"
-        )
-
-    return report
-
-
-def show_step(layout: Layout, step: Step) -> str:
-    """An action with its arguments, as a person writes it."""
-    shown = (
-        f"{name}={layout.sizes.show(step.action.parameters[name], value.low)}"
-        for name, value in step.arguments.items()
-    )
-    return f"{step.action.name}({', '.join(shown)})"
 
 
 class _Source:
@@ -153,21 +130,22 @@ class _Source:
             together = 0
             while together < len(steps) and steps[together][1][:1] == tests[:1]:
                 together += 1
-            self._line(depth, f"if {self._text(tests[0])}:")
-            self._branches([(n, rest[1:]) for n, rest in steps[:together]], depth + 1)
+            # Blocks cannot be nested without end, so tests that all of them share are one line.
+            shared = _shared_prefix([rest for _, rest in steps[:together]])
+            self._line(depth, f"if {' and '.join(self._text(test) for test in tests[:shared])}:")
+            self._branches([(n, rest[shared:]) for n, rest in steps[:together]], depth + 1)
             steps = steps[together:]
 
     def _successor(self, number: int, depth: int) -> None:
         step = self.steps[number]
         changed = {i: v for i, v in step.updates.items() if self.layout.slots[i].bits}
-        self._share(list(changed.values()), depth)
+        self._share([*changed.values(), step.fits], depth)
+        if step.fits is not TRUE:
+            self._line(depth, f"if not {self._text(step.fits)}: too_small(s, {number})")
         kept, fixed, parts = (1 << self.layout.bits) - 1, 0, []
         for index, value in changed.items():
             slot = self.layout.slots[index]
             text = self._text(value)
-            if value.low < slot.low or value.high > slot.high:
-                self._line(depth, f"if not {slot.low} <= {text} <= {slot.high}:")
-                self._line(depth + 1, f"too_small(s, {number}, {index}, {text})")
             kept &= ~(((1 << slot.bits) - 1) << slot.shift)
             if value.constant is not None:
                 fixed |= (value.constant - slot.low) << slot.shift
@@ -234,6 +212,12 @@ class _Source:
         if bounds.low < 0 or bounds.high >= len(choices):
             text = f"({text} if 0 <= {index} < {len(choices)} else {otherwise})"
         return text
+
+
+def _shared_prefix(rows: Sequence[Sequence[Scalar]]) -> int:
+    """How many items all rows begin with."""
+    length = min(len(row) for row in rows)
+    return next((i for i in range(length) if any(r[i] is not rows[0][i] for r in rows)), length)
 
 
 TEMPLATES = {
