@@ -49,7 +49,7 @@ def set_of(*elements: T) -> Set[T]:
     if not elements:
         raise ModelError("set_of() needs an element: write no_element(TYPE) for the empty set")
     of = cast("type[Set[T]]", Set[type(elements[0])])  # type: ignore[misc]
-    return of.of_node(node("set_of", of, *(element.node for element in elements)))
+    return of.of_node(node("set_of", of, *(type(elements[0]).literal(e) for e in elements)))
 
 
 def no_element(of: type[T]) -> Set[T]:

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 
 from model.lang.nodes import Node, node
 from model.lang.places import ModelError, Place, Trace, current_trace, open_traces
-from model.lang.terms import Bool, Range, Record, Sort, Term
+from model.lang.terms import Bool, Map, Option, Range, Record, Seq, Set, Sort, Term
 
 S = TypeVar("S", bound=Record)
 CLAUSE = re.compile(r"[A-Z]{4}-\d\d")
@@ -79,12 +79,16 @@ class Machine(Generic[S]):
     proofs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     start: Node | None = None
 
+    def __post_init__(self) -> None:
+        _require_complete(self.state, self.state.__name__)
+
     def initial(self, function: Callable[[S], None]) -> Callable[[S], None]:
         """Decorate the function that makes the first state; what it does not assign is the
         default.
         """
         default = node("default", self.state)
-        trace = _run(f"initial state {function.__name__}", default, True, self.state, function, {})
+        what = f"initial state {function.__name__}"
+        trace = _run(what, default, True, False, self.state, function, {})
         self.start = trace.state
         return function
 
@@ -100,7 +104,7 @@ class Machine(Generic[S]):
             what = f"action {function.__name__}"
             parameters = _parameters(function, what)
             before = node("state", self.state)
-            trace = _run(what, before, True, self.state, function, parameters)
+            trace = _run(what, before, True, True, self.state, function, parameters)
             if not trace.updated:
                 raise ModelError(f"{what} changes nothing: assign something, or drop it")
             self.actions[function.__name__] = Action(
@@ -198,7 +202,7 @@ class Machine(Generic[S]):
             def body(state: S) -> None:
                 claims.append(Bool.literal(function(state)))
 
-            _run(what, node("state", self.state), False, self.state, body, {})
+            _run(what, node("state", self.state), False, False, self.state, body, {})
             self.properties[name] = Property(
                 name, kind, clauses, _summary(function), claims[0], broken_by, broken_at
             )
@@ -210,6 +214,8 @@ class Machine(Generic[S]):
 def needs(**guards: Bool) -> None:
     """The guards of an action, by name: the step happens only where all of them hold."""
     trace = current_trace("needs()")
+    if not trace.may_guard:
+        raise ModelError("needs() is for actions: a claim is what a property returns")
     if trace.updated:
         raise ModelError("needs() stands before the first assignment")
     for name, guard in guards.items():
@@ -222,12 +228,13 @@ def _run(
     what: str,
     before: Node,
     may_update: bool,
+    may_guard: bool,
     state: type[S],
     function: Callable[..., None],
     parameters: dict[str, type[Term]],
 ) -> Trace:
     """Run a function once with terms for its arguments, and keep what it said."""
-    trace = Trace(what, before, may_update)
+    trace = Trace(what, before, may_update, may_guard)
     open_traces().append(trace)
     try:
         arguments = [of.of_node(node("parameter", of, data=n)) for n, of in parameters.items()]
@@ -239,6 +246,32 @@ def _run(
     return trace
 
 
+SIZES: dict[type[Term], tuple[str, ...]] = {
+    Sort: ("size",),
+    Range: ("low", "high"),
+    Option: ("item",),
+    Set: ("item",),
+    Seq: ("item", "capacity"),
+    Map: ("key", "item"),
+}
+
+
+def _require_complete(of: Any, where: str) -> None:
+    """Every type that a state is made of says what it is made of, and how large it is."""
+    if not (isinstance(of, type) and issubclass(of, Term)):
+        raise ModelError(f"{where}: {of!r} is not a type of the language")
+    for base, needed in SIZES.items():
+        for name in needed if issubclass(of, base) else ():
+            if not hasattr(of, name):
+                raise ModelError(f"{where}: {of.__name__} does not say its {name}")
+    if issubclass(of, Record):
+        for name, part in of.fields().items():
+            _require_complete(part, f"{where}.{name}")
+    elif issubclass(of, Map | Seq | Set | Option):
+        for part in (getattr(of, "key", Bool), of.item):
+            _require_complete(part, where)
+
+
 def _parameters(function: Callable[..., None], what: str) -> dict[str, type[Term]]:
     names = list(inspect.signature(function).parameters)[1:]
     hints: dict[str, Any] = get_type_hints(function)
@@ -248,6 +281,7 @@ def _parameters(function: Callable[..., None], what: str) -> dict[str, type[Term
             raise ModelError(
                 f"{what}: the parameter {name} needs a Sort, a Range or Bool as its type"
             )
+        _require_complete(of, f"{what}: the parameter {name}")
     return {name: hints[name] for name in names}
 
 

@@ -24,6 +24,7 @@ class Trace:
     what: str
     state: Node
     may_update: bool
+    may_guard: bool
     guards: dict[str, Node] = field(default_factory=dict)
     updated: bool = False
     quantifiers_open: int = 0
@@ -35,7 +36,7 @@ _open: list[Trace] = []
 def current_trace(user: str) -> Trace:
     """The innermost trace; `user` names the caller in the error when there is none."""
     if not _open:
-        raise ModelError(f"{user} is for the body of an action or a property")
+        raise ModelError(f"{user} is for the bodies of actions and properties")
     return _open[-1]
 
 

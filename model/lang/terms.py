@@ -2,14 +2,24 @@
 
 So a model is checked by any Python type checker, and reads like one: `me.high_watermark += 1`. A
 term has no truth value and no hash, because its value is not known while the machine is read.
-Every operation is total: the value of an absent option and an element past the end of a sequence
-are the lowest value of their type.
+Every operation is total: the value of an absent option, an element past the end of a sequence and
+what a map holds under a key that it does not have are the lowest value of their type. What does
+not fit where an action puts it is an error of the scope, which every reader reports.
 """
 
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, dataclass_transform
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    NoReturn,
+    Self,
+    TypeVar,
+    dataclass_transform,
+)
 
 from model.lang.nodes import Node, node
 from model.lang.places import ModelError, Place
@@ -94,6 +104,12 @@ class Term:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __iter__(self) -> NoReturn:
+        raise ModelError(
+            "a term cannot be gone through while the machine is read: write `every(...)` or "
+            "`exists(...)` instead of for, and `elements.has(x)` instead of in"
+        )
 
     def __eq__(self, other: object) -> Bool:  # type: ignore[override]
         return Bool.of_node(node("equal", Bool, self.node, type(self).literal(other)))
@@ -272,9 +288,7 @@ class Option(Term, Generic[T]):
 
 
 class Set(Container, Generic[T]):
-    """A set of scalars; `|`, `&`, `-` and `<=` as in Python, `leader.in_(isr)` is
-    `isr.has(leader)`.
-    """
+    """A set of scalars; `|`, `&`, `-` and `<=` as in Python, and `isr.has(leader)`."""
 
     __slots__ = ()
     item: ClassVar[type[Term]]
@@ -399,8 +413,19 @@ class Record(Container):
     _fields: ClassVar[dict[str, type[Term]]] = {}
 
     def __init_subclass__(cls) -> None:
-        cls._fields = inspect.get_annotations(cls)
-        for name, of in cls._fields.items():
+        own = inspect.get_annotations(cls)
+        cls._fields = {**cls._fields, **own}
+        for name, of in own.items():
+            if hasattr(cls, name):
+                raise ModelError(
+                    f"{cls.__name__}.{name}: a field has no default value, and its name must not "
+                    "be one that every record has"
+                )
+            if isinstance(of, str):
+                raise ModelError(
+                    f"{cls.__name__}.{name}: types must be there when the record is made: leave "
+                    "out `from __future__ import annotations`"
+                )
             if not (isinstance(of, type) and issubclass(of, Term)):
                 raise ModelError(f"{cls.__name__}.{name}: {of!r} is not a type of the language")
         if not cls._fields:

@@ -164,7 +164,7 @@ def test_a_docstring_is_demanded() -> None:
 
 
 def test_needs_is_only_for_actions() -> None:
-    with pytest.raises(ModelError, match=r"needs\(\) is for the body of an action or a property"):
+    with pytest.raises(ModelError, match=r"needs\(\) is for the bodies of actions and"):
         needs(anything=Bool(True))
 
 
