@@ -30,6 +30,10 @@ class Reference(Started):
         return command
 
 
-FAST = {"group.initial.rebalance.delay.ms": "0", "group.min.session.timeout.ms": "500"}
+FAST = {
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "500",
+    "offsets.topic.num.partitions": "4",
+}
 """The suite forms its groups step by step; waiting for further members would only cost time, and
-so would members that nobody may miss for six seconds."""
+so would members that nobody may miss for six seconds, and fifty partitions for its few groups."""
