@@ -67,7 +67,11 @@ def permit(what: str, got: Any, permitted: Collection[Any] | Condition, because:
 
 
 def describe(value: Any) -> str:
-    """A value in the words of the reports; of a mapping every entry, also zeros."""
+    """A value in the words of the reports; of a mapping every entry, also zeros.
+
+    >>> describe({0: -1, 99: ErrorCode.NONE})
+    '{0: -1, 99: NONE}'
+    """
     if isinstance(value, Mapping):
         entries = (f"{key}: {describe(entry)}" for key, entry in value.items())
         return "{" + ", ".join(entries) + "}"

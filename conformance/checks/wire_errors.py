@@ -3,6 +3,7 @@
 from conformance import requests
 from conformance.check import check
 from conformance.judge import Condition
+from conformance.offsets import fetch_offset
 from conformance.outcomes import error_codes
 from conformance.session import Session
 from conformance.well_formed import ADMINISTRATION, CLUSTER, DATA, GROUPS, World
@@ -128,7 +129,7 @@ def a_missing_topic_does_not_fail_metadata(session: Session) -> None:
     )
 
 
-@check("WIRE-13", apis=("OffsetCommit 2-9",))
+@check("WIRE-13", apis=("OffsetCommit 2-9", "OffsetFetch"))
 def a_bad_partition_does_not_fail_a_commit(session: Session) -> None:
     """OffsetCommit reports a topic that does not exist there, and stores the others' offsets."""
     topic, missing, group = session.create_topic(), session.name("missing"), session.group_name()
@@ -146,6 +147,8 @@ def a_bad_partition_does_not_fail_a_commit(session: Session) -> None:
         [{topic.name: ErrorCode.NONE, missing: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}],
         IN_PLACE,
     )
+    stored = fetch_offset(session, group, topic).committed_offset
+    session.permit("the offset of the topic that exists", stored, [1], IN_PLACE)
 
 
 @check("WIRE-13")

@@ -28,7 +28,6 @@ MUTANTS = (
         old="        if not found:\n            self._answer(token, CommitReply(errors))",
         new="""\
         if any(errors.values()):
-            errors = dict.fromkeys(errors, max(errors.values()))
             self._answer(token, CommitReply(errors))""",
     ),
     Mutant(
