@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from impl.core.config import ConfigError, Properties, parse_properties
-from impl.core.group_config import GroupConfig
+from impl.core.groups.config import GroupConfig
 from impl.core.refusal import KafkaError
 from impl.core.storage import StorageError
 from impl.shell.files import FileStorage, FolderInUseError

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from impl.api.translation import Translation
-from impl.core.topic_messages import (
+from impl.core.cluster.messages import (
     SET,
     AlterConfigs,
     AlteredConfigs,

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from impl.api.translation import Translation
-from impl.core.electing import Elections, ElectLeaders, PartitionElection
+from impl.core.cluster.electing import Elections, ElectLeaders, PartitionElection
 from impl.wire import Request, Struct
 
 

@@ -17,7 +17,8 @@ from dataclasses import replace
 from typing import Any
 
 from impl.api.translation import Translation
-from impl.core.group_messages import (
+from impl.core.cluster.topics import TopicReference
+from impl.core.groups.messages import (
     CommitOffsets,
     CommitReply,
     DeleteOffsets,
@@ -31,7 +32,6 @@ from impl.core.group_messages import (
     PartitionReference,
     ProducerIdentity,
 )
-from impl.core.topics import TopicReference
 from impl.wire import Request, Struct
 from spec.wire.errors import ErrorCode
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import struct
 from typing import TypeAlias
 
-from impl.core.group_records import (
+from impl.core.cluster.topics import TopicPartition
+from impl.core.groups.records import (
     CommittedOffset,
     CoordinatorRecord,
     GroupRecord,
@@ -17,7 +18,6 @@ from impl.core.group_records import (
     StoredGroup,
     StoredMember,
 )
-from impl.core.topics import TopicPartition
 from impl.wire import Struct, decode_message, encode_message
 
 Bytes: TypeAlias = bytes | memoryview

@@ -29,8 +29,8 @@ from impl.api.group_offsets import (
     write_offset_fetch,
 )
 from impl.api.translation import Translation
-from impl.core.coordinator_lookup import FindCoordinators, FoundCoordinator, FoundCoordinators
-from impl.core.group_messages import (
+from impl.core.groups.lookup import FindCoordinators, FoundCoordinator, FoundCoordinators
+from impl.core.groups.messages import (
     DeleteGroups,
     DeleteReply,
     DescribedGroup,

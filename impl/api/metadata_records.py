@@ -6,7 +6,7 @@ broker does not know are skipped when they are read.
 
 from __future__ import annotations
 
-from impl.core.metadata_records import (
+from impl.core.cluster.metadata_records import (
     ConfigRecord,
     FeatureLevelRecord,
     MetadataRecord,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from impl.api.translation import Translation
-from impl.core.data_messages import (
+from impl.core.data.messages import (
     InitProducerId,
     Produce,
     Produced,

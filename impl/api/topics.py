@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from impl.api.translation import Translation
-from impl.core.topic_messages import (
+from impl.core.cluster.messages import (
     CreatedPartitions,
     CreatedTopic,
     CreatedTopics,
@@ -28,7 +28,7 @@ from impl.core.topic_messages import (
     MorePartitions,
     NewTopic,
 )
-from impl.core.topics import TopicReference
+from impl.core.cluster.topics import TopicReference
 from impl.wire import Request, Struct
 from spec.wire.errors import ErrorCode
 

@@ -11,12 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from impl.core.administration import Administration
-from impl.core.catalogue import Catalogue, Topic
+from impl.core.cluster.administration import Administration
+from impl.core.cluster.catalogue import Catalogue, Topic
+from impl.core.cluster.controller import Controller
+from impl.core.cluster.messages import Endpoint
+from impl.core.cluster.metadata_log import MetadataLog
+from impl.core.cluster.metadata_records import MetadataCodec, MetadataRecord, RemoveTopicRecord
 from impl.core.config import BrokerConfig, Properties
-from impl.core.controller import Controller
-from impl.core.coordination import Coordination, CoordinatorCodec
-from impl.core.data_messages import (
+from impl.core.data.fetch_sessions import FetchSessions
+from impl.core.data.fetching import Fetching
+from impl.core.data.messages import (
     DeleteRecords,
     Fetch,
     InitProducerId,
@@ -25,20 +29,16 @@ from impl.core.data_messages import (
     Produce,
     ProducerIdentityGranted,
 )
+from impl.core.data.offset_queries import delete_records, epoch_ends, list_offsets
+from impl.core.data.partitions import Partitions
+from impl.core.data.producing import Producing
 from impl.core.events import Call, Output, Reply
-from impl.core.fetch_sessions import FetchSessions
-from impl.core.fetching import Fetching
-from impl.core.group_config import GroupConfig
-from impl.core.group_messages import GroupRequest
-from impl.core.group_rebalance import ReadSubscription
-from impl.core.log import Platform
-from impl.core.metadata_log import MetadataLog
-from impl.core.metadata_records import MetadataCodec, MetadataRecord, RemoveTopicRecord
-from impl.core.offset_queries import delete_records, epoch_ends, list_offsets
-from impl.core.partitions import Partitions
-from impl.core.producing import Producing
+from impl.core.groups.config import GroupConfig
+from impl.core.groups.coordination import Coordination, CoordinatorCodec
+from impl.core.groups.messages import GroupRequest
+from impl.core.groups.rebalance import ReadSubscription
+from impl.core.log.log import Platform
 from impl.core.refusal import KafkaError
-from impl.core.topic_messages import Endpoint
 from spec.wire.errors import ErrorCode
 
 

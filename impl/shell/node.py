@@ -8,11 +8,11 @@ from uuid import uuid4
 from impl.api.group_records import decode_record, encode_record, read_subscription
 from impl.api.metadata_records import decode, encode
 from impl.core.broker import Broker, Codecs
+from impl.core.cluster.messages import Endpoint
+from impl.core.cluster.metadata_records import MetadataRecord
 from impl.core.config import ConfigError, Properties
-from impl.core.group_records import CoordinatorRecord
-from impl.core.metadata_records import MetadataRecord
+from impl.core.groups.records import CoordinatorRecord
 from impl.core.storage import Storage
-from impl.core.topic_messages import Endpoint
 from impl.shell.platform import now_ms, platform
 from impl.shell.server import Server
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import crc32c
 
-from impl.core.log import Platform
+from impl.core.log.log import Platform
 from impl.core.storage import Storage
 from impl.shell.compression import compress, decompress
 

@@ -21,7 +21,7 @@ from conformance.wire.records import (
     build_batch,
     read_batches,
 )
-from impl.core import batch as broker
+from impl.core.log import batch as broker
 
 BYTES = st.none() | st.binary(max_size=20)
 TEXT = st.text(max_size=5)

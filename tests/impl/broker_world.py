@@ -9,18 +9,20 @@ from uuid import UUID
 
 import crc32c
 
-from impl.core.batch import (
-    HEADER_SIZE,
-    BatchHeader,
-    build_batch,
-    read_header,
-    read_records,
-    with_checksum,
-    write_header,
-)
 from impl.core.broker import Broker
+from impl.core.cluster.messages import (
+    CreatedTopic,
+    CreateTopics,
+    DeletedTopic,
+    DeleteTopics,
+    DescribedTopic,
+    DescribeTopics,
+    Endpoint,
+    NewTopic,
+)
+from impl.core.cluster.topics import TopicReference
 from impl.core.config import parse_properties
-from impl.core.data_messages import (
+from impl.core.data.messages import (
     DeleteRecords,
     DeleteRecordsBefore,
     Fetch,
@@ -36,20 +38,18 @@ from impl.core.data_messages import (
     RecordsForPartition,
 )
 from impl.core.events import Call, Close, Output, Reply
-from impl.core.group_config import GroupConfig
-from impl.core.log import Platform
-from impl.core.storage import Bytes, MemoryStorage
-from impl.core.topic_messages import (
-    CreatedTopic,
-    CreateTopics,
-    DeletedTopic,
-    DeleteTopics,
-    DescribedTopic,
-    DescribeTopics,
-    Endpoint,
-    NewTopic,
+from impl.core.groups.config import GroupConfig
+from impl.core.log.batch import (
+    HEADER_SIZE,
+    BatchHeader,
+    build_batch,
+    read_header,
+    read_records,
+    with_checksum,
+    write_header,
 )
-from impl.core.topics import TopicReference
+from impl.core.log.log import Platform
+from impl.core.storage import Bytes, MemoryStorage
 from impl.shell.compression import compress, decompress
 from impl.shell.node import CODECS
 

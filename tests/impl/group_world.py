@@ -8,11 +8,12 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from impl.core.catalogue import Catalogue
-from impl.core.coordinator import Coordinator, Replies
-from impl.core.coordinator_log import AppendError, partition_of
-from impl.core.group_config import GroupConfig
-from impl.core.group_messages import (
+from impl.core.cluster.catalogue import Catalogue
+from impl.core.cluster.metadata_records import PartitionRecord, TopicRecord
+from impl.core.groups.config import GroupConfig
+from impl.core.groups.coordinator import Coordinator, Replies
+from impl.core.groups.coordinator_log import AppendError, partition_of
+from impl.core.groups.messages import (
     CommitOffsets,
     CommitReply,
     DescribedGroup,
@@ -38,8 +39,7 @@ from impl.core.group_messages import (
     SyncGroup,
     SyncReply,
 )
-from impl.core.group_records import CoordinatorRecord
-from impl.core.metadata_records import PartitionRecord, TopicRecord
+from impl.core.groups.records import CoordinatorRecord
 from spec.wire.errors import ErrorCode
 
 GROUP = "g"

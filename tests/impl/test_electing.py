@@ -2,9 +2,9 @@
 
 import pytest
 
-from impl.core.catalogue import Assignment, Catalogue, Topic
-from impl.core.electing import PREFERRED, UNCLEAN, ElectLeaders, elect_leaders
-from impl.core.topics import NO_TOPIC_ID
+from impl.core.cluster.catalogue import Assignment, Catalogue, Topic
+from impl.core.cluster.electing import PREFERRED, UNCLEAN, ElectLeaders, elect_leaders
+from impl.core.cluster.topics import NO_TOPIC_ID
 from spec.wire.errors import ErrorCode
 
 LED = Assignment(replicas=(1, 2), isr=(1, 2), leader=1, leader_epoch=0, partition_epoch=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from impl.core.data_messages import (
+from impl.core.data.messages import (
     EARLIEST,
     EARLIEST_LOCAL,
     LATEST,
@@ -19,7 +19,7 @@ from impl.core.data_messages import (
     PartitionTimestamp,
 )
 from impl.core.events import Call
-from impl.core.leader_epochs import EpochEnd
+from impl.core.log.leader_epochs import EpochEnd
 from spec.wire.errors import ErrorCode
 from tests.impl.broker_world import START_MS, TOPIC, World, batch, values
 

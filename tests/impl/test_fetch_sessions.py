@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from impl.core.data_messages import Fetch, Fetched, FetchPartition
-from impl.core.fetch_sessions import EVICTION_MS
-from impl.core.topics import TopicReference
+from impl.core.cluster.topics import TopicReference
+from impl.core.data.fetch_sessions import EVICTION_MS
+from impl.core.data.messages import Fetch, Fetched, FetchPartition
 from spec.wire.errors import ErrorCode
 from tests.impl.broker_world import TOPIC, World, batch
 

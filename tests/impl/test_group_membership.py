@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from impl.core.group_messages import (
+from impl.core.groups.messages import (
     NO_MEMBER_ID,
     Heartbeat,
     LeaveGroup,

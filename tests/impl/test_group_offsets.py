@@ -8,7 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from impl.core.group_messages import (
+from impl.core.cluster.metadata_records import RemoveTopicRecord
+from impl.core.cluster.topics import TopicPartition
+from impl.core.groups.messages import (
     CommitOffsets,
     DeleteGroups,
     DeleteOffsets,
@@ -20,9 +22,7 @@ from impl.core.group_messages import (
     ProducerIdentity,
     Protocol,
 )
-from impl.core.group_records import OffsetRecord
-from impl.core.metadata_records import RemoveTopicRecord
-from impl.core.topics import TopicPartition
+from impl.core.groups.records import OffsetRecord
 from spec.wire.errors import ErrorCode
 from tests.impl.group_world import CONFIG, GROUP, ORDERS, PAYMENTS, SESSION_MS, World
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from impl.core.group_config import NEW_MEMBER_JOIN_TIMEOUT_MS
-from impl.core.group_messages import SyncGroup
+from impl.core.groups.config import NEW_MEMBER_JOIN_TIMEOUT_MS
+from impl.core.groups.messages import SyncGroup
 from spec.wire.errors import ErrorCode
 from tests.impl.group_world import CONFIG, GROUP, REBALANCE_MS, SESSION_MS, Ticket, World
 

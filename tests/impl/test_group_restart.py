@@ -7,7 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from impl.core.group_messages import (
+from impl.core.cluster.metadata_records import PartitionRecord, TopicRecord
+from impl.core.cluster.topics import OFFSETS_TOPIC
+from impl.core.groups.messages import (
     CommitOffsets,
     DeleteGroups,
     DescribeGroups,
@@ -21,8 +23,6 @@ from impl.core.group_messages import (
     ProducerIdentity,
     SyncGroup,
 )
-from impl.core.metadata_records import PartitionRecord, TopicRecord
-from impl.core.topics import OFFSETS_TOPIC
 from spec.wire.errors import ErrorCode
 from tests.impl.group_world import CONFIG, GROUP, ORDERS, SESSION_MS, World
 

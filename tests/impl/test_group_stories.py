@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from impl.core.group_messages import (
+from impl.core.groups.messages import (
     DeleteGroups,
     GroupReply,
     Heartbeat,

@@ -10,18 +10,20 @@ import pytest
 from impl.api.group_offsets import TRANSACTIONAL_GROUP_APIS
 from impl.api.group_records import decode_record, encode_record, read_subscription
 from impl.api.groups import GROUP_APIS
-from impl.core.coordinator_lookup import (
+from impl.core.cluster.messages import Endpoint
+from impl.core.cluster.topics import TopicPartition
+from impl.core.groups.lookup import (
     GROUP as GROUP_KEY,
 )
-from impl.core.coordinator_lookup import (
+from impl.core.groups.lookup import (
     TRANSACTION,
     FindCoordinators,
     FoundCoordinator,
     FoundCoordinators,
     find_coordinators,
 )
-from impl.core.group_messages import ProducerIdentity
-from impl.core.group_records import (
+from impl.core.groups.messages import ProducerIdentity
+from impl.core.groups.records import (
     CommittedOffset,
     CoordinatorRecord,
     GroupRecord,
@@ -29,8 +31,6 @@ from impl.core.group_records import (
     StoredGroup,
     StoredMember,
 )
-from impl.core.topic_messages import Endpoint
-from impl.core.topics import TopicPartition
 from impl.wire import (
     Struct,
     decode_request,

@@ -6,9 +6,9 @@ import zlib
 
 import pytest
 
-from impl.core.batch import HEADER_SIZE, read_header
 from impl.core.config import COMPRESSIONS
-from impl.core.data_messages import Produce, RecordsForPartition
+from impl.core.data.messages import Produce, RecordsForPartition
+from impl.core.log.batch import HEADER_SIZE, read_header
 from impl.core.storage import Bytes, MemoryStorage, StorageError
 from impl.shell.compression import decompress
 from spec.wire.errors import ErrorCode

@@ -7,10 +7,10 @@ from uuid import uuid4
 import crc32c
 import pytest
 
-from impl.core.batch import read_header
 from impl.core.config import TopicConfig
-from impl.core.leader_epochs import EpochStart, LeaderEpochs
-from impl.core.log import Log, Platform
+from impl.core.log.batch import read_header
+from impl.core.log.leader_epochs import EpochStart, LeaderEpochs
+from impl.core.log.log import Log, Platform
 from impl.core.storage import MemoryStorage
 from impl.shell.compression import compress, decompress
 from spec.wire.errors import ErrorCode

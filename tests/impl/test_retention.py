@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from impl.core.data_messages import EARLIEST, LATEST
+from impl.core.data.messages import EARLIEST, LATEST
 from tests.impl.broker_world import START_MS, TOPIC, World, batch, keyed_batch
 
 INTERVAL_MS = 5 * 60_000

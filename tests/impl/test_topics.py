@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from impl.core.topic_messages import (
+from impl.core.cluster.messages import (
     APPEND,
     BROKER_RESOURCE,
     DELETE,
@@ -27,7 +27,7 @@ from impl.core.topic_messages import (
     NewTopic,
     Resource,
 )
-from impl.core.topics import NO_TOPIC_ID
+from impl.core.cluster.topics import NO_TOPIC_ID
 from spec.wire.errors import ErrorCode
 from tests.impl.broker_world import TOPIC, World, batch
 

@@ -12,6 +12,7 @@ from model.lang import (
     Option,
     Range,
     Record,
+    Seq,
     Set,
     Sort,
     every,
@@ -182,6 +183,67 @@ def test_a_record_needs_exactly_its_fields() -> None:
 def test_an_unknown_guard_cannot_be_dropped() -> None:
     with pytest.raises(ModelError, match=r"doors has no guard 'act\.nothing'"):
         Machine("doors", State, "doors").without_guard("act.nothing")
+
+
+def test_a_term_cannot_be_gone_through() -> None:
+    def define(machine: Machine[State]) -> None:
+        @machine.action()
+        def act(s: State, door: Door) -> None:
+            """Act."""
+            s.done = Bool(door in s.seen)  # type: ignore[operator]
+
+    assert "instead of for, and `elements.has(x)` instead of in" in refused(define)
+
+
+def test_a_claim_has_no_guards() -> None:
+    def define(machine: Machine[State]) -> None:
+        @machine.sometimes()
+        def claim(s: State) -> Bool:
+            """Claim."""
+            needs(small=s.total < 3)
+            return s.done
+
+    assert refused(define) == (
+        "property claim: needs() is for actions: a claim is what a property returns"
+    )
+
+
+@pytest.mark.parametrize("name", ["node", "total"])
+def test_a_field_has_a_free_name_and_no_default(name: str) -> None:
+    body = {"__annotations__": {name: Number}, "total": Number(0)}
+    with pytest.raises(ModelError, match=f"Odd.{name}: a field has no default value"):
+        type("Odd", (Record,), body)
+
+
+def test_a_record_that_extends_another_has_the_fields_of_both() -> None:
+    class More(State):
+        """More."""
+
+        extra: Bool
+
+    assert list(More.fields()) == [*State.fields(), "extra"]
+
+
+def test_a_type_without_a_size_is_refused() -> None:
+    class Unsized(Record):
+        """A sequence without a capacity."""
+
+        log: Seq[Number]
+
+    with pytest.raises(ModelError, match=r"Unsized.log: Seq\[Number\] does not say its capacity"):
+        Machine("odd", Unsized, "odd")
+
+
+def test_a_set_is_changed_in_place_through_a_local_name() -> None:
+    machine = Machine("doors", State, "doors")
+
+    @machine.action()
+    def act(s: State, door: Door) -> None:
+        """See a door."""
+        seen = s.seen
+        seen |= set_of(door)
+
+    assert "union" in repr(machine.actions["act"].after)
 
 
 def test_scalars_are_values_and_containers_are_references() -> None:

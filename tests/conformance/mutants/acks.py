@@ -2,8 +2,8 @@
 
 from tests.conformance.mutants import Mutant
 
-PARTITION = "impl.core.partition"
-PRODUCING = "impl.core.producing"
+PARTITION = "impl.core.data.partition"
+PRODUCING = "impl.core.data.producing"
 
 MUTANTS = (
     Mutant(

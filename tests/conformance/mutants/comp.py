@@ -2,7 +2,7 @@
 
 from tests.conformance.mutants import Mutant
 
-RULES = "impl.core.batch_rules"
+RULES = "impl.core.log.batch_rules"
 
 MUTANTS = (
     Mutant(

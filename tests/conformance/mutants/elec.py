@@ -2,10 +2,10 @@
 
 from tests.conformance.mutants import Mutant
 
-CATALOGUE = "impl.core.catalogue"
-PARTITION = "impl.core.partition"
-EPOCHS = "impl.core.leader_epochs"
-ELECTING = "impl.core.electing"
+CATALOGUE = "impl.core.cluster.catalogue"
+PARTITION = "impl.core.data.partition"
+EPOCHS = "impl.core.log.leader_epochs"
+ELECTING = "impl.core.cluster.electing"
 
 MUTANTS = (
     Mutant(

@@ -2,9 +2,9 @@
 
 from tests.conformance.mutants import Mutant
 
-GROUP = "impl.core.group"
-MEMBERSHIP = "impl.core.group_membership"
-REBALANCE = "impl.core.group_rebalance"
+GROUP = "impl.core.groups.group"
+MEMBERSHIP = "impl.core.groups.membership"
+REBALANCE = "impl.core.groups.rebalance"
 GROUPS_API = "impl.api.groups"
 
 SESSION_BOUNDS = "if not shortest_ms <= request.session_timeout_ms <= longest_ms:"
@@ -316,7 +316,7 @@ everything = next(iter(assignments.values()), b"")
     ),
     Mutant(
         "GRPS-18/the_former_member_id_cannot_commit",
-        "impl.core.offsets_requests",
+        "impl.core.groups.offsets_requests",
         old="who = (request.member_id, request.group_instance_id)",
         new="who = (request.member_id, None)",
     ),

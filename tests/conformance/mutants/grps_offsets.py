@@ -2,11 +2,11 @@
 
 from tests.conformance.mutants import Mutant
 
-GROUP = "impl.core.group"
-REQUESTS = "impl.core.offsets_requests"
+GROUP = "impl.core.groups.group"
+REQUESTS = "impl.core.groups.offsets_requests"
 OFFSETS_API = "impl.api.group_offsets"
-ADMINISTRATION = "impl.core.group_administration"
-LOADING = "impl.core.coordination"
+ADMINISTRATION = "impl.core.groups.administration"
+LOADING = "impl.core.groups.coordination"
 
 FENCED = "error = group.fence(*who, request.generation_id)"
 COMMITS = "Operation.COMMIT: _row(_OK, _OK, _REBALANCE, _OK, _NO_GROUP)"
@@ -112,7 +112,7 @@ MUTANTS = (
     ),
     Mutant(
         "GRPS-14/a_group_may_go_back",
-        "impl.core.offsets",
+        "impl.core.groups.offsets",
         old="        target.setdefault(group_id, {})[at] = ",
         new="""\
         known = target.get(group_id, {}).get(at)

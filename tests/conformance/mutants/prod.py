@@ -2,9 +2,9 @@
 
 from tests.conformance.mutants import Mutant
 
-PRODUCERS = "impl.core.producer_state"
-PARTITION = "impl.core.partition"
-BATCH_RULES = "impl.core.batch_rules"
+PRODUCERS = "impl.core.log.producer_state"
+PARTITION = "impl.core.data.partition"
+BATCH_RULES = "impl.core.log.batch_rules"
 BROKER = "impl.core.broker"
 
 EXPECTED = "expected = (producer.last_sequence + 1) % SEQUENCES"
@@ -31,7 +31,7 @@ MUTANTS = (
     ),
     Mutant(
         "PROD-01/producer_ids_are_fresh_after_a_restart",
-        "impl.core.catalogue",
+        "impl.core.cluster.catalogue",
         old="self.next_producer_id = record.next_producer_id",
         new="self.next_producer_id = 0",
     ),
@@ -71,7 +71,7 @@ MUTANTS = (
     ),
     Mutant(
         "PROD-02/a_batch_may_reach_across_the_end_of_the_sequence",
-        "impl.core.batch",
+        "impl.core.log.batch",
         old="return (self.base_sequence + self.last_offset_delta) % SEQUENCES",
         new="return min(self.base_sequence + self.last_offset_delta, SEQUENCES - 1)",
     ),
@@ -159,13 +159,13 @@ if header.base_sequence:
     ),
     Mutant(
         "PROD-08/a_producer_is_remembered_over_a_restart",
-        "impl.core.partitions",
+        "impl.core.data.partitions",
         old="replay=producers.appended,",
         new="replay=lambda _: None,",
     ),
     Mutant(
         "PROD-08/a_producer_is_remembered_over_a_crash",
-        "impl.core.partitions",
+        "impl.core.data.partitions",
         old="replay=producers.appended,",
         new="replay=lambda _: None,",
     ),

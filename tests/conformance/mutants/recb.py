@@ -2,9 +2,9 @@
 
 from tests.conformance.mutants import Mutant
 
-PARTITION = "impl.core.partition"
-RULES = "impl.core.batch_rules"
-BATCH = "impl.core.batch"
+PARTITION = "impl.core.data.partition"
+RULES = "impl.core.log.batch_rules"
+BATCH = "impl.core.log.batch"
 
 MUTANTS = (
     Mutant(

@@ -2,10 +2,10 @@
 
 from tests.conformance.mutants import Mutant
 
-PARTITION = "impl.core.partition"
-PRODUCING = "impl.core.producing"
-RULES = "impl.core.batch_rules"
-BATCH = "impl.core.batch"
+PARTITION = "impl.core.data.partition"
+PRODUCING = "impl.core.data.producing"
+RULES = "impl.core.log.batch_rules"
+BATCH = "impl.core.log.batch"
 CONFIG = "impl.core.config"
 
 MUTANTS = (

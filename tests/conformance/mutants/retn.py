@@ -2,10 +2,10 @@
 
 from tests.conformance.mutants import Mutant
 
-BATCH_RULES = "impl.core.batch_rules"
-LOG = "impl.core.log"
-OFFSET_QUERIES = "impl.core.offset_queries"
-PARTITION = "impl.core.partition"
+BATCH_RULES = "impl.core.log.batch_rules"
+LOG = "impl.core.log.log"
+OFFSET_QUERIES = "impl.core.data.offset_queries"
+PARTITION = "impl.core.data.partition"
 
 MUTANTS = (
     Mutant(

@@ -2,8 +2,8 @@
 
 from tests.conformance.mutants import Mutant
 
-LOG = "impl.core.log"
-SEGMENT = "impl.core.segment"
+LOG = "impl.core.log.log"
+SEGMENT = "impl.core.log.segment"
 
 MUTANTS = (
     Mutant(

@@ -2,13 +2,13 @@
 
 from tests.conformance.mutants import Mutant
 
-PARTITION = "impl.core.partition"
-FETCHING = "impl.core.fetching"
-BATCH = "impl.core.batch"
-LOG = "impl.core.log"
-SEGMENT = "impl.core.segment"
-SEARCH = "impl.core.offset_search"
-QUERIES = "impl.core.offset_queries"
+PARTITION = "impl.core.data.partition"
+FETCHING = "impl.core.data.fetching"
+BATCH = "impl.core.log.batch"
+LOG = "impl.core.log.log"
+SEGMENT = "impl.core.log.segment"
+SEARCH = "impl.core.log.offset_search"
+QUERIES = "impl.core.data.offset_queries"
 
 MUTANTS = (
     Mutant(

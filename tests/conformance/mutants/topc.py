@@ -2,11 +2,11 @@
 
 from tests.conformance.mutants import Mutant
 
-ADMINISTRATION = "impl.core.administration"
+ADMINISTRATION = "impl.core.cluster.administration"
 API = "impl.api.topics"
 CONFIG = "impl.core.config"
-CONTROLLER = "impl.core.controller"
-TOPICS = "impl.core.topics"
+CONTROLLER = "impl.core.cluster.controller"
+TOPICS = "impl.core.cluster.topics"
 
 MUTANTS = (
     Mutant(

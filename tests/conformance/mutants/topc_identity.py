@@ -2,14 +2,14 @@
 
 from tests.conformance.mutants import Mutant
 
-ADMINISTRATION = "impl.core.administration"
+ADMINISTRATION = "impl.core.cluster.administration"
 API = "impl.api.topics"
 BROKER = "impl.core.broker"
-CATALOGUE = "impl.core.catalogue"
-CONTROLLER = "impl.core.controller"
-FETCHING = "impl.core.fetching"
-OFFSETS = "impl.core.offsets_requests"
-PARTITIONS = "impl.core.partitions"
+CATALOGUE = "impl.core.cluster.catalogue"
+CONTROLLER = "impl.core.cluster.controller"
+FETCHING = "impl.core.data.fetching"
+OFFSETS = "impl.core.groups.offsets_requests"
+PARTITIONS = "impl.core.data.partitions"
 
 MUTANTS = (
     Mutant(

@@ -2,9 +2,9 @@
 
 from tests.conformance.mutants import Mutant
 
-ADMINISTRATION = "impl.core.administration"
-CONTROLLER = "impl.core.controller"
-PRODUCING = "impl.core.producing"
+ADMINISTRATION = "impl.core.cluster.administration"
+CONTROLLER = "impl.core.cluster.controller"
+PRODUCING = "impl.core.data.producing"
 
 MUTANTS = (
     Mutant(

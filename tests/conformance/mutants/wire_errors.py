@@ -12,7 +12,7 @@ MUTANTS = (
     ),
     Mutant(
         "WIRE-13/a_bad_partition_does_not_fail_list_offsets",
-        "impl.core.offset_queries",
+        "impl.core.data.offset_queries",
         old="return ListedOffset(asked.topic, asked.partition, refused.error)",
         new="raise",
     ),
@@ -24,7 +24,7 @@ MUTANTS = (
     ),
     Mutant(
         "WIRE-13/a_bad_partition_does_not_fail_a_commit",
-        "impl.core.offsets_requests",
+        "impl.core.groups.offsets_requests",
         old="        if not found:\n            self._answer(token, CommitReply(errors))",
         new="""\
         if any(errors.values()):
@@ -38,19 +38,19 @@ MUTANTS = (
     ),
     Mutant(
         "WIRE-15/every_version_finds_the_first_record_of_a_time",
-        "impl.core.offset_search",
+        "impl.core.log.offset_search",
         old="if record.timestamp >= timestamp and offset",
         new="if record.timestamp > timestamp and offset",
     ),
     Mutant(
         "WIRE-15/every_version_finds_both_ends",
-        "impl.core.partition",
+        "impl.core.data.partition",
         old="return TimestampedOffset(NO_TIMESTAMP, log.log_start_offset, epoch)",
         new="return TimestampedOffset(0, log.log_start_offset, epoch)",
     ),
     Mutant(
         "WIRE-15/newer_special_times_need_newer_versions",
-        "impl.core.offset_queries",
+        "impl.core.data.offset_queries",
         old="MAXIMUM_TIMESTAMP: 7,",
         new="MAXIMUM_TIMESTAMP: 1,",
     ),

@@ -2,8 +2,8 @@
 
 from tests.conformance.mutants import Mutant
 
-FETCHING = "impl.core.fetching"
-SESSIONS = "impl.core.fetch_sessions"
+FETCHING = "impl.core.data.fetching"
+SESSIONS = "impl.core.data.fetch_sessions"
 
 ENOUGH = "return sum(len(p.records) for p in fetched.partitions) >= request.min_bytes"
 NEWS = "if changed or each.records or each.error or each.diverging_epoch is not None:"

@@ -1,0 +1,1 @@
+"""What the cluster consists of, and how that changes: topics, their options, the metadata log."""

@@ -1,0 +1,1 @@
+"""Partitions as clients see them: produce, fetch, offsets."""

@@ -1,0 +1,216 @@
+"""What the broker is asked about the data of partitions, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from impl.core.cluster.topics import TopicReference
+from impl.core.log.leader_epochs import UNKNOWN_END, EpochEnd
+from impl.core.storage import Bytes
+from spec.wire.errors import ErrorCode
+
+NO_LEADER_EPOCH = -1
+NO_OFFSET = -1
+NO_REPLICA = -1
+
+READ_UNCOMMITTED = 0
+READ_COMMITTED = 1
+
+
+# Produce
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsForPartition:
+    topic: TopicReference
+    partition: int
+    records: Bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Produce:
+    acks: int
+    timeout_ms: int
+    partitions: tuple[RecordsForPartition, ...]
+    transactional_id: str | None = None
+    may_use_zstd: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ProducedPartition:
+    topic: TopicReference
+    partition: int
+    error: ErrorCode = ErrorCode.NONE
+    base_offset: int = NO_OFFSET
+    log_append_time_ms: int = -1
+    log_start_offset: int = NO_OFFSET
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Produced:
+    partitions: tuple[ProducedPartition, ...]
+
+
+# Fetch
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPartition:
+    topic: TopicReference
+    partition: int
+    fetch_offset: int
+    max_bytes: int
+    current_leader_epoch: int = NO_LEADER_EPOCH
+    last_fetched_epoch: int = NO_LEADER_EPOCH
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    max_wait_ms: int
+    min_bytes: int
+    max_bytes: int
+    partitions: tuple[FetchPartition, ...]
+    forgotten: tuple[tuple[TopicReference, int], ...] = ()
+    isolation_level: int = READ_UNCOMMITTED
+    session_id: int = 0
+    session_epoch: int = -1
+    replica_id: int = NO_REPLICA
+    may_use_zstd: bool = True
+    uses_topic_ids: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedPartition:
+    topic: TopicReference
+    partition: int
+    error: ErrorCode = ErrorCode.NONE
+    high_watermark: int = NO_OFFSET
+    last_stable_offset: int = NO_OFFSET
+    log_start_offset: int = NO_OFFSET
+    records: Bytes = b""
+    diverging_epoch: EpochEnd | None = None
+    lists_aborted_transactions: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    partitions: tuple[FetchedPartition, ...] = ()
+    error: ErrorCode = ErrorCode.NONE
+    session_id: int = 0
+
+
+# ListOffsets
+
+
+LATEST = -1
+EARLIEST = -2
+MAXIMUM_TIMESTAMP = -3
+EARLIEST_LOCAL = -4
+LATEST_TIERED = -5
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionTimestamp:
+    topic: str
+    partition: int
+    timestamp: int
+    current_leader_epoch: int = NO_LEADER_EPOCH
+
+
+@dataclass(frozen=True, slots=True)
+class ListOffsets:
+    partitions: tuple[PartitionTimestamp, ...]
+    isolation_level: int = READ_UNCOMMITTED
+    replica_id: int = NO_REPLICA
+    version: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ListedOffset:
+    topic: str
+    partition: int
+    error: ErrorCode = ErrorCode.NONE
+    timestamp: int = -1
+    offset: int = NO_OFFSET
+    leader_epoch: int = NO_LEADER_EPOCH
+
+
+@dataclass(frozen=True, slots=True)
+class ListedOffsets:
+    partitions: tuple[ListedOffset, ...]
+
+
+# OffsetForLeaderEpoch
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionEpoch:
+    topic: str
+    partition: int
+    leader_epoch: int
+    current_leader_epoch: int = NO_LEADER_EPOCH
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetsForLeaderEpochs:
+    partitions: tuple[PartitionEpoch, ...]
+    replica_id: int = NO_REPLICA
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionEpochEnd:
+    topic: str
+    partition: int
+    error: ErrorCode = ErrorCode.NONE
+    end: EpochEnd = UNKNOWN_END
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnds:
+    partitions: tuple[PartitionEpochEnd, ...]
+
+
+# DeleteRecords
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRecordsBefore:
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRecords:
+    partitions: tuple[DeleteRecordsBefore, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LowWatermark:
+    topic: str
+    partition: int
+    error: ErrorCode = ErrorCode.NONE
+    low_watermark: int = NO_OFFSET
+
+
+@dataclass(frozen=True, slots=True)
+class LowWatermarks:
+    partitions: tuple[LowWatermark, ...]
+
+
+# InitProducerId
+
+
+@dataclass(frozen=True, slots=True)
+class InitProducerId:
+    transactional_id: str | None
+    producer_id: int = -1
+    producer_epoch: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerIdentityGranted:
+    error: ErrorCode = ErrorCode.NONE
+    producer_id: int = -1
+    producer_epoch: int = -1

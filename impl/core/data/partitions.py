@@ -1,0 +1,139 @@
+"""The partitions that this broker holds: opened, led, deleted, flushed."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from uuid import UUID
+
+from impl.core.cluster.catalogue import Catalogue, Topic
+from impl.core.cluster.topics import TopicPartition, TopicReference, partition_of_folder
+from impl.core.config import TopicConfig, parse_options
+from impl.core.data.partition import Partition
+from impl.core.log.checkpoints import OffsetCheckpoint
+from impl.core.log.log import Log, Platform
+from impl.core.log.producer_state import ProducerStates
+from impl.core.refusal import KafkaError
+from spec.wire.errors import ErrorCode
+
+_CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
+_CLEAN_SHUTDOWN_CONTENT = b'{"version":0,"brokerEpoch":-1}'
+
+
+def metadata_file(topic_id: UUID) -> bytes:
+    name = urlsafe_b64encode(topic_id.bytes).rstrip(b"=").decode()
+    return f"version: 0\ntopic_id: {name}".encode()
+
+
+class Partitions:
+    def __init__(
+        self, platform: Platform, catalogue: Catalogue, topic_defaults: TopicConfig, node_id: int
+    ) -> None:
+        self._platform = platform
+        self._storage = platform.storage
+        self._catalogue = catalogue
+        self._topic_defaults = topic_defaults
+        self._node_id = node_id
+        self._open: dict[TopicPartition, Partition] = {}
+        self._log_starts = OffsetCheckpoint(platform.storage, "log-start-offset-checkpoint")
+        self._recovery_points = OffsetCheckpoint(
+            platform.storage, "recovery-point-offset-checkpoint"
+        )
+
+    def __iter__(self) -> Iterator[Partition]:
+        return iter(self._open.values())
+
+    def config_of(self, topic: Topic) -> TopicConfig:
+        return parse_options(TopicConfig, topic.configs, self._topic_defaults)
+
+    # Finding
+
+    def find(self, topic: TopicReference, partition: int) -> Partition:
+        """Raises KafkaError."""
+        known = self._catalogue.find(topic)
+        if known is None:
+            if isinstance(topic, UUID):  # TOPC-10
+                raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        found = self._open.get(TopicPartition(known.name, partition))
+        if found is None:
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        return found
+
+    # Following the catalogue
+
+    def load(self, now_ms: int) -> None:
+        """Open what the catalogue knows, at the start; remove what it knows to be deleted.
+
+        A folder that the catalogue never heard of is left alone.
+        """
+        removed = {metadata_file(topic_id) for topic_id in self._catalogue.removed_topic_ids}
+        for folder in self._storage.folders():
+            if partition_of_folder(folder) and self._metadata_of(folder) in removed:
+                self._storage.delete(folder)
+        for topic in self._catalogue.topics.values():
+            self.follow(topic, now_ms)
+        self._storage.delete(_CLEAN_SHUTDOWN)
+
+    def _metadata_of(self, folder: str) -> bytes | None:
+        path = f"{folder}/partition.metadata"
+        size = self._storage.size(path)
+        return None if size is None else self._storage.read(path, 0, size)
+
+    def follow(self, topic: Topic, now_ms: int) -> None:
+        """Bring the partitions of a topic in line with the catalogue."""
+        config = self.config_of(topic)
+        for index, assignment in topic.partitions.items():
+            at = TopicPartition(topic.name, index)
+            if self._node_id not in assignment.replicas:
+                continue
+            if at not in self._open:
+                self._open[at] = self._open_partition(at, topic.topic_id, config, now_ms)
+            self._open[at].log.config = config
+            self._open[at].lead(assignment)
+
+    def _open_partition(
+        self, at: TopicPartition, topic_id: UUID, config: TopicConfig, now_ms: int
+    ) -> Partition:
+        wanted, found = metadata_file(topic_id), self._metadata_of(at.folder)
+        if found != wanted:
+            if found is not None:  # left over from an earlier topic of that name
+                self._storage.delete(at.folder)
+                self._forget([at])
+            self._storage.replace(f"{at.folder}/partition.metadata", wanted)
+        producers = ProducerStates()
+        log = Log(
+            self._platform,
+            at.folder,
+            config,
+            now_ms,
+            log_start_offset=self._log_starts.get(at),
+            recovery_point=self._recovery_points.get(at),
+            replay=producers.appended,
+        )
+        return Partition(at, topic_id, self._node_id, self._platform, log, producers)
+
+    def remove(self, topic: Topic) -> list[TopicPartition]:
+        """Delete the data of a topic; returns the partitions that are gone."""
+        gone = [at for at in self._open if at.topic == topic.name]
+        for at in gone:
+            del self._open[at]
+            self._storage.delete(at.folder)
+        self._forget(gone)
+        return gone
+
+    def _forget(self, gone: list[TopicPartition]) -> None:
+        self._log_starts.forget(gone)
+        self._recovery_points.forget(gone)
+
+    # Durability
+
+    def log_start_moved(self, partition: Partition) -> None:
+        self._log_starts.update({partition.at: partition.log.log_start_offset})
+
+    def stop(self) -> None:
+        """Flush everything, so that the next start has nothing to check."""
+        for partition in self:
+            partition.log.flush()
+        self._recovery_points.update({p.at: p.log.log_end_offset for p in self})
+        self._storage.replace(_CLEAN_SHUTDOWN, _CLEAN_SHUTDOWN_CONTENT)

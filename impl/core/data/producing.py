@@ -1,0 +1,125 @@
+"""Produce: append to each partition, and answer when what `acks` demands has happened.
+
+ACKS-01 to ACKS-09. What one partition takes is decided by `partition`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from impl.core.cluster.topics import INTERNAL_TOPICS, TopicPartition
+from impl.core.data.messages import Produce, Produced, ProducedPartition, RecordsForPartition
+from impl.core.data.partition import ALL_REPLICAS
+from impl.core.data.partitions import Partitions
+from impl.core.events import Call, Close, NoReply, Output, Reply
+from impl.core.refusal import KafkaError
+from spec.wire.errors import ErrorCode
+
+NO_ACKS, LEADER_ONLY = 0, 1
+
+
+@dataclass(slots=True)
+class ParkedProduce:
+    """A request whose batches are written; those in `pending` are not committed yet."""
+
+    partitions: list[ProducedPartition]
+    pending: dict[int, int]
+    """Index in `partitions`, and the high watermark that it waits for."""
+    deadline_ms: int
+
+
+class Producing:
+    def __init__(self, partitions: Partitions) -> None:
+        self._partitions = partitions
+        self._parked: dict[Call, ParkedProduce] = {}
+        self.written: set[TopicPartition] = set()
+        """Partitions whose visible end may have moved since this was last emptied."""
+
+    def handle(self, call: Call, request: Produce, now_ms: int) -> list[Output]:
+        if request.acks not in (NO_ACKS, LEADER_ONLY, ALL_REPLICAS):  # ACKS-01
+            answers = [_failed(p, ErrorCode.INVALID_REQUIRED_ACKS) for p in request.partitions]
+            return [Reply(call, Produced(tuple(answers)))]
+        parked = ParkedProduce([], {}, now_ms + request.timeout_ms)
+        for asked in request.partitions:  # ACKS-09
+            self._append(asked, request, parked, now_ms)
+        if request.acks == NO_ACKS:
+            failed = any(p.error for p in parked.partitions)
+            return [Close(call) if failed else NoReply(call)]  # ACKS-03, ACKS-02
+        if request.acks == LEADER_ONLY:  # ACKS-04
+            parked.pending.clear()
+        self._parked[call] = parked
+        return self.release(now_ms)
+
+    def _append(
+        self, asked: RecordsForPartition, request: Produce, parked: ParkedProduce, now_ms: int
+    ) -> None:
+        try:
+            partition = self._partitions.find(asked.topic, asked.partition)
+            if partition.at.topic in INTERNAL_TOPICS:  # TOPC-12
+                raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, "The topic is internal.")
+            appended = partition.append(
+                asked.records, request.acks, now_ms, may_use_zstd=request.may_use_zstd
+            )
+        except KafkaError as refused:
+            parked.partitions.append(_failed(asked, refused.error, refused.message))
+            return
+        self.written.add(partition.at)
+        parked.pending[len(parked.partitions)] = appended.required_offset
+        parked.partitions.append(
+            ProducedPartition(
+                asked.topic,
+                asked.partition,
+                base_offset=appended.base_offset,
+                log_append_time_ms=appended.log_append_time_ms,
+                log_start_offset=partition.log.log_start_offset,
+            )
+        )
+
+    def release(self, now_ms: int) -> list[Output]:
+        """Answer the requests that need not wait any longer."""
+        outputs: list[Output] = []
+        for call, parked in list(self._parked.items()):
+            for index, required_offset in list(parked.pending.items()):
+                self._settle(parked, index, required_offset, now_ms)
+            if not parked.pending:
+                del self._parked[call]
+                outputs.append(Reply(call, Produced(tuple(parked.partitions))))
+        return outputs
+
+    def _settle(
+        self, parked: ParkedProduce, index: int, required_offset: int, now_ms: int
+    ) -> None:
+        answer = parked.partitions[index]
+        error = self._progress(answer, required_offset)
+        if error is None and now_ms < parked.deadline_ms:
+            return
+        if error is None:
+            error = ErrorCode.REQUEST_TIMED_OUT  # ACKS-08
+        del parked.pending[index]
+        if error:
+            parked.partitions[index] = replace(answer, error=error, base_offset=-1)
+
+    def _progress(self, answer: ProducedPartition, required_offset: int) -> ErrorCode | None:
+        """How the append ended, or None while that is open."""
+        try:
+            partition = self._partitions.find(answer.topic, answer.partition)
+        except KafkaError as refused:
+            return refused.error
+        if partition.high_watermark < required_offset:
+            return None
+        if partition.is_under_min_isr:  # ACKS-07
+            return ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
+        return ErrorCode.NONE  # ACKS-05
+
+    def next_deadline_ms(self) -> int | None:
+        return min((parked.deadline_ms for parked in self._parked.values()), default=None)
+
+    def forget(self, connection_id: int) -> None:
+        for call in [c for c in self._parked if c.connection_id == connection_id]:
+            del self._parked[call]
+
+
+def _failed(
+    asked: RecordsForPartition, error: ErrorCode, message: str | None = None
+) -> ProducedPartition:
+    return ProducedPartition(asked.topic, asked.partition, error, message=message)

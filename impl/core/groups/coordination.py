@@ -1,0 +1,134 @@
+"""The group coordinator in its place: its log is the partitions of `__consumer_offsets`.
+
+Does the duties that `coordinator` gives its caller. What groups do is decided there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from impl.core.cluster.catalogue import Catalogue
+from impl.core.cluster.topics import OFFSETS_TOPIC, TopicPartition
+from impl.core.data.partition import Partition
+from impl.core.data.partitions import Partitions
+from impl.core.events import Call, Output, Reply
+from impl.core.groups.config import GroupConfig
+from impl.core.groups.coordinator import Coordinator, Replies
+from impl.core.groups.coordinator_log import AppendError
+from impl.core.groups.messages import GroupRequest, ProducerIdentity
+from impl.core.groups.rebalance import ReadSubscription
+from impl.core.groups.records import CoordinatorRecord
+from impl.core.refusal import KafkaError
+
+
+class CoordinatorCodec(Protocol):
+    """Turns coordinator records into key and value, and back; None is of no interest."""
+
+    def encode(self, record: CoordinatorRecord) -> tuple[bytes, bytes | None]: ...
+
+    def decode(self, key: bytes, value: bytes | None) -> CoordinatorRecord | None: ...
+
+
+class Coordination:
+    def __init__(
+        self,
+        config: GroupConfig,
+        catalogue: Catalogue,
+        partitions: Partitions,
+        codec: CoordinatorCodec,
+        read_subscription: ReadSubscription,
+        new_id: Callable[[], UUID],
+        note_written: Callable[[TopicPartition], None],
+    ) -> None:
+        self._partitions = partitions
+        self._codec = codec
+        self._note_written = note_written
+        self._now_ms = 0
+        self._loaded: set[int] = set()
+        self.coordinator = Coordinator(
+            config,
+            append=self._append,
+            new_id=lambda: str(new_id()),
+            catalogue=catalogue,
+            read_subscription=read_subscription,
+        )
+
+    def handle(self, call: Call, request: GroupRequest, now_ms: int) -> list[Output]:
+        self._now_ms = now_ms
+        return [*_outputs(self.coordinator.handle(call, request, now_ms)), *self._committed()]
+
+    def tick(self, now_ms: int) -> list[Output]:
+        self._now_ms = now_ms
+        return [*_outputs(self.coordinator.tick(now_ms)), *self._committed()]
+
+    def next_deadline_ms(self) -> int | None:
+        return self.coordinator.next_deadline_ms()
+
+    # The log
+
+    def _append(
+        self,
+        partition: int,
+        records: Sequence[CoordinatorRecord],
+        producer: ProducerIdentity | None,  # noqa: ARG002 - there are no transactions yet
+    ) -> int:
+        try:
+            log = self._partitions.find(OFFSETS_TOPIC, partition)
+            encoded = [self._codec.encode(record) for record in records]
+            appended = log.append_own(encoded, self._now_ms)
+        except KafkaError as refused:
+            raise AppendError(refused.error) from refused
+        self._note_written(log.at)
+        return appended.required_offset
+
+    def _committed(self) -> list[Output]:
+        """Tell how far each partition is committed: on a single broker, all that was written."""
+        outputs: list[Output] = []
+        for partition in self._loaded:
+            log = self._partitions.find(OFFSETS_TOPIC, partition)
+            replies = self.coordinator.committed(partition, log.high_watermark)
+            outputs += _outputs(replies)
+        return outputs
+
+    # Following the catalogue
+
+    def follow(self, partitions: Iterable[Partition], now_ms: int) -> list[Output]:
+        """Load the groups of every partition of the offsets topic that this broker leads."""
+        self._now_ms = now_ms
+        outputs: list[Output] = []
+        for partition in partitions:
+            at = partition.at
+            if at.topic == OFFSETS_TOPIC and at.partition not in self._loaded:
+                self._loaded.add(at.partition)
+                outputs += self._load(partition, now_ms)
+        return outputs
+
+    def _load(self, partition: Partition, now_ms: int) -> list[Output]:
+        index = partition.at.partition
+        self.coordinator.start_loading(index)
+        for offset, record in partition.records():
+            if record.key is None:
+                continue
+            value = None if record.value is None else bytes(record.value)
+            decoded = self._codec.decode(bytes(record.key), value)
+            if decoded is not None:
+                self.coordinator.replay(index, offset, decoded)
+        log_end_offset = partition.log.log_end_offset
+        return _outputs(self.coordinator.finish_loading(index, log_end_offset, now_ms))
+
+    def partitions_deleted(self, gone: Sequence[TopicPartition], now_ms: int) -> list[Output]:
+        """TOPC-11: offsets of partitions that are gone go too."""
+        self._now_ms = now_ms
+        outputs: list[Output] = []
+        for at in gone:
+            if at.topic == OFFSETS_TOPIC and at.partition in self._loaded:
+                self._loaded.discard(at.partition)
+                outputs += _outputs(self.coordinator.unload(at.partition))
+        self.coordinator.partitions_deleted(at for at in gone if at.topic != OFFSETS_TOPIC)
+        return outputs
+
+
+def _outputs(replies: Replies) -> list[Output]:
+    return [Reply(token, reply) for token, reply in replies]

@@ -1,0 +1,1 @@
+"""The log of one partition replica: batches, segments, epochs, what producers sent."""

@@ -1,0 +1,263 @@
+"""The log of one partition replica: segments, offsets, epochs; append, read, truncate.
+
+Decides where a batch goes and what a reader gets (STOR-01, STOR-03, STOR-07 to STOR-10, STOR-13).
+Refuses to know who leads, what is committed, and whether a batch was legal: callers hand over
+batches that are complete, with base offset and leader epoch set.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from impl.core.config import TopicConfig
+from impl.core.log import checkpoints
+from impl.core.log.batch import HEADER_SIZE, BatchHeader, Checksum, write_header
+from impl.core.log.leader_epochs import LeaderEpochs
+from impl.core.log.segment import MAXIMUM_RELATIVE_OFFSET, Segment, scan_batches, whole_batches
+from impl.core.refusal import KafkaError
+from impl.core.storage import Bytes, Storage, StorageError
+from spec.wire.errors import ErrorCode
+
+_EPOCH_FILE = "leader-epoch-checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What the core asks of the outside, besides messages and the time."""
+
+    storage: Storage
+    checksum: Checksum
+    # Codec number and bytes to plain bytes; None when this process lacks the codec, or it failed.
+    decompress: Callable[[int, Bytes], bytes | None]
+    compress: Callable[[int, Bytes], bytes | None]
+    new_id: Callable[[], UUID]
+
+
+class TimestampedOffset(NamedTuple):
+    timestamp: int
+    offset: int
+    leader_epoch: int
+
+
+class Log:
+    def __init__(
+        self,
+        platform: Platform,
+        folder: str,
+        config: TopicConfig,
+        now_ms: int,
+        log_start_offset: int = 0,
+        recovery_point: int = 0,
+        replay: Callable[[BatchHeader], None] | None = None,
+    ) -> None:
+        """Open the log in a folder, or begin one.
+
+        Everything from the recovery point on is checked against its checksum and cut at the first
+        batch that is not right (STOR-09); `replay` sees the headers of all that remains.
+        """
+        self.config = config
+        self.folder = folder
+        self.log_start_offset = log_start_offset
+        self.segments: list[Segment] = []
+        self._platform = platform
+        self._storage = platform.storage
+        self._epoch_path = f"{folder}/{_EPOCH_FILE}"
+        self.epochs = LeaderEpochs(
+            checkpoints.read_leader_epochs(platform.storage, self._epoch_path)
+        )
+        self._load(now_ms, recovery_point, replay or (lambda _: None))
+
+    # Loading
+
+    def _load(
+        self, now_ms: int, recovery_point: int, replay: Callable[[BatchHeader], None]
+    ) -> None:
+        names = [n for n in self._storage.files(self.folder) if n.endswith(".log")]
+        is_cut = False
+        for base_offset in sorted(int(name.partition(".")[0]) for name in names):
+            segment = Segment(self.folder, base_offset, now_ms, next_offset=base_offset)
+            if is_cut:  # then what follows is not connected to the log any more
+                segment.delete(self._storage)
+            else:
+                is_cut = self._load_segment(segment, recovery_point, replay)
+        if self.segments and self.log_end_offset < self.log_start_offset:
+            # The log start was durable and the records before it were not.
+            for segment in self.segments:
+                segment.delete(self._storage)
+            self.segments.clear()
+        if not self.segments:
+            self._add_segment(self.log_start_offset, now_ms)
+        self.log_start_offset = max(self.log_start_offset, self.segments[0].base_offset)
+        self.epochs.truncate_end(self.log_end_offset + 1)
+        for segment in self.segments[:-1]:
+            segment.close(self._storage)
+
+    def _load_segment(
+        self, segment: Segment, recovery_point: int, replay: Callable[[BatchHeader], None]
+    ) -> bool:
+        """Says whether something had to be cut off."""
+        size = self._storage.size(segment.log_path) or 0
+        for header in self._valid_headers(segment, size, recovery_point):
+            segment.note(header, self.config.index_interval_bytes)
+            if self.epochs.epoch_at(header.base_offset) != header.partition_leader_epoch:
+                self.epochs.assign(header.partition_leader_epoch, header.base_offset)
+            replay(header)
+        if segment.size < size:
+            self._storage.truncate(segment.log_path, segment.size)
+        segment.write_indexes(self._storage)
+        self.segments.append(segment)
+        return segment.size < size
+
+    def _valid_headers(
+        self, segment: Segment, size: int, recovery_point: int
+    ) -> Iterator[BatchHeader]:
+        storage, path = self._storage, segment.log_path
+        start = size
+        for position, header in scan_batches(storage, path, 0, size):
+            if header.last_offset >= recovery_point or header.base_offset < segment.next_offset:
+                start = position
+                break
+            yield header
+        for _, header in scan_batches(storage, path, start, size, self._platform.checksum):
+            if header.base_offset < segment.next_offset:
+                return
+            yield header
+
+    # Shape
+
+    @property
+    def log_end_offset(self) -> int:
+        return self.segments[-1].next_offset
+
+    @property
+    def size(self) -> int:
+        return sum(segment.size for segment in self.segments)
+
+    def _segment_of(self, offset: int) -> int:
+        """The index of the last segment that begins at the offset or before it."""
+        return max(bisect_right(self.segments, offset, key=lambda s: s.base_offset) - 1, 0)
+
+    def _add_segment(self, base_offset: int, now_ms: int) -> Segment:
+        segment = Segment(self.folder, base_offset, now_ms, next_offset=base_offset)
+        self._storage.append(segment.log_path, ())
+        self.segments.append(segment)
+        return segment
+
+    def begin_epoch(self, epoch: int) -> None:
+        """ELEC-07: a new leader notes where its epoch begins, even if it never writes."""
+        if self.epochs.assign(epoch, self.log_end_offset):
+            self._write_epochs()
+
+    def _write_epochs(self) -> None:
+        checkpoints.write_leader_epochs(self._storage, self._epoch_path, self.epochs.entries)
+
+    # Writing
+
+    def append(self, header: BatchHeader, payload: Bytes, now_ms: int) -> None:
+        """Write one batch, of which `payload` is what follows the header. Raises KafkaError."""
+        if header.size > self.config.segment_bytes:
+            raise KafkaError(
+                ErrorCode.RECORD_LIST_TOO_LARGE,
+                f"{header.size} bytes do not fit a segment of {self.config.segment_bytes}.",
+            )
+        parts: list[Bytes] = [write_header(header), payload]
+        try:
+            if self._should_roll(self.segments[-1], header, now_ms):
+                self.segments[-1].close(self._storage)
+                self._add_segment(header.base_offset, now_ms)
+            interval = self.config.index_interval_bytes
+            self.segments[-1].append(self._storage, header, parts, interval)
+        except StorageError as failure:
+            self._undo_append()
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
+        self.epochs.assign(header.partition_leader_epoch, header.base_offset)
+
+    def _should_roll(self, segment: Segment, header: BatchHeader, now_ms: int) -> bool:
+        """STOR-07."""
+        if segment.size == 0:
+            return False
+        age_ms = now_ms - segment.created_ms
+        if segment.first_timestamp >= 0:
+            age_ms = header.max_timestamp - segment.first_timestamp
+        return (
+            segment.size + header.size > self.config.segment_bytes
+            or age_ms > self.config.segment_ms
+            or segment.index_is_full(self.config.segment_index_bytes)
+            or header.last_offset - segment.base_offset > MAXIMUM_RELATIVE_OFFSET
+        )
+
+    def _undo_append(self) -> None:
+        """Leave no half batch behind; if even that fails, the next start cuts it."""
+        with suppress(StorageError):
+            self._storage.truncate(self.segments[-1].log_path, self.segments[-1].size)
+
+    def flush(self) -> None:
+        self.segments[-1].flush(self._storage)
+
+    def advance_log_start(self, offset: int) -> None:
+        """Forget what is below: at once for readers, on disk when a whole segment is (RETN-04)."""
+        if offset <= self.log_start_offset:
+            return
+        self.log_start_offset = offset
+        keep = self._segment_of(offset)
+        for segment in self.segments[:keep]:
+            segment.delete(self._storage)
+        del self.segments[:keep]
+        self.epochs.truncate_start(offset)
+        self._write_epochs()
+
+    def apply_retention(self, now_ms: int, end_offset: int) -> bool:
+        """RETN-01 to RETN-06: delete whole segments, oldest first; says whether any went.
+
+        Nothing that reaches past `end_offset` goes. The last segment makes way for a new one.
+        """
+        excess = self.size - self.config.retention_bytes
+        expired = 0
+        for segment in self.segments:
+            is_old = 0 <= self.config.retention_ms < now_ms - segment.max_timestamp
+            is_excess = self.config.retention_bytes >= 0 and segment.size <= excess
+            is_deletable = segment.size > 0 and segment.next_offset <= end_offset
+            if not is_deletable or not (is_old or is_excess):
+                break
+            excess -= segment.size
+            expired += 1
+        if expired == 0 or not self.config.is_deleted:
+            return False
+        if expired == len(self.segments):
+            self._add_segment(self.log_end_offset, now_ms)
+        self.advance_log_start(self.segments[expired].base_offset)
+        return True
+
+    # Reading
+
+    def read(self, offset: int, max_bytes: int, end_offset: int, *, at_least_one: bool) -> Bytes:
+        """Whole batches from the one that holds the offset, all below `end_offset` (STOR-03).
+
+        At most `max_bytes`, but the first batch in full if `at_least_one` (STOR-13).
+        """
+        for segment in self.segments[self._segment_of(offset) :]:
+            for position, header in segment.batches(self._storage, offset):
+                length = max(max_bytes, header.size if at_least_one else 0)
+                length = min(length, segment.size - position)
+                window = self._storage.read(segment.log_path, position, length)
+                return memoryview(window)[: whole_batches(window, end_offset)]
+        return b""
+
+    def headers_from(self, offset: int) -> Iterator[tuple[Segment, int, BatchHeader]]:
+        for segment in self.segments[self._segment_of(offset) :]:
+            for position, header in segment.batches(self._storage, offset):
+                yield segment, position, header
+
+    def payload(self, segment: Segment, position: int, header: BatchHeader) -> bytes:
+        length = header.size - HEADER_SIZE
+        return self._storage.read(segment.log_path, position + HEADER_SIZE, length)
+
+    def batches(self) -> Iterator[tuple[BatchHeader, bytes]]:
+        """Header and payload of every batch from the log start on."""
+        for segment, position, header in self.headers_from(self.log_start_offset):
+            yield header, self.payload(segment, position, header)

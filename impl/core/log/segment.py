@@ -1,0 +1,200 @@
+"""One segment of a log: a file of batches, and the two sparse indexes that find a place in it.
+
+STOR-04 to STOR-07. The offset index has an entry of 8 bytes (offset relative to the segment,
+position) about every `index.interval.bytes`; the time index one of 12 (timestamp, relative offset)
+which says that no record before that offset is younger. They are kept in memory for searching and
+written to Kafka's `.index` and `.timeindex` as they grow. Which offsets a batch gets is decided by
+`log`.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from impl.core.log.batch import (
+    HEADER_SIZE,
+    MAGIC,
+    MINIMUM_LENGTH,
+    NO_TIMESTAMP,
+    BatchHeader,
+    Checksum,
+    checksum_is_right,
+    read_header,
+)
+from impl.core.storage import Bytes, Storage, StorageError
+
+_OFFSET_ENTRY = struct.Struct(">ii")
+_TIME_ENTRY = struct.Struct(">qi")
+_WINDOW = 64 << 10
+MAXIMUM_RELATIVE_OFFSET = 2**31 - 1
+
+
+def file_name(base_offset: int, suffix: str) -> str:
+    return f"{base_offset:020}.{suffix}"
+
+
+def scan_batches(
+    storage: Storage, path: str, start: int, end: int, checksum: Checksum | None = None
+) -> Iterator[tuple[int, BatchHeader]]:
+    """Position and header of each batch from `start` on; ends before the first that is not whole.
+
+    With a checksum it also ends before the first batch whose content does not match.
+    """
+    position, window, window_start = start, b"", start
+    while end - position >= HEADER_SIZE:
+        at = position - window_start
+        if at + HEADER_SIZE > len(window):
+            window, window_start, at = storage.read(path, position, _WINDOW), position, 0
+        if at + HEADER_SIZE > len(window):
+            return
+        header = read_header(window, at)
+        if header.magic != MAGIC or header.batch_length < MINIMUM_LENGTH:
+            return
+        if position + header.size > end:
+            return
+        if checksum is not None:
+            if at + header.size > len(window):
+                length = max(_WINDOW, header.size)
+                window, window_start, at = storage.read(path, position, length), position, 0
+            if not checksum_is_right(header, memoryview(window)[at:], checksum):
+                return
+        yield position, header
+        position += header.size
+
+
+def whole_batches(window: Bytes, end_offset: int) -> int:
+    """The size of the batches at the start of some bytes that are whole and below the offset."""
+    position = 0
+    while len(window) - position >= HEADER_SIZE:
+        header = read_header(window, position)
+        if header.last_offset >= end_offset or position + header.size > len(window):
+            break
+        position += header.size
+    return position
+
+
+@dataclass(slots=True)
+class Segment:
+    folder: str
+    base_offset: int
+    created_ms: int
+    next_offset: int = 0
+    size: int = 0
+    first_timestamp: int = NO_TIMESTAMP
+    max_timestamp: int = NO_TIMESTAMP
+    offset_of_max_timestamp: int = -1
+    offset_index: list[tuple[int, int]] = field(default_factory=list)
+    time_index: list[tuple[int, int]] = field(default_factory=list)
+    bytes_since_entry: int = 0
+
+    def path(self, suffix: str) -> str:
+        return f"{self.folder}/{file_name(self.base_offset, suffix)}"
+
+    @property
+    def log_path(self) -> str:
+        return self.path("log")
+
+    # Growing
+
+    def append(
+        self, storage: Storage, header: BatchHeader, parts: list[Bytes], interval: int
+    ) -> None:
+        """On StorageError nothing was appended. The indexes may fail: they can be rebuilt."""
+        storage.append(self.log_path, parts)
+        if self.note(header, interval):
+            with suppress(StorageError):
+                self._write_index_entry(storage)
+
+    def note(self, header: BatchHeader, interval: int) -> bool:
+        """Take a batch at the end into account; says whether the offset index grew."""
+        indexed = self.bytes_since_entry > interval
+        if indexed:
+            self.offset_index.append((header.last_offset, self.size))
+            self.bytes_since_entry = 0
+        if self.size == 0:
+            self.first_timestamp = header.max_timestamp
+        if header.max_timestamp > self.max_timestamp:
+            self.max_timestamp = header.max_timestamp
+            self.offset_of_max_timestamp = header.last_offset
+        if indexed:
+            self._note_time()
+        self.bytes_since_entry += header.size
+        self.size += header.size
+        self.next_offset = header.next_offset
+        return indexed
+
+    def _note_time(self) -> bool:
+        latest = self.time_index[-1][0] if self.time_index else NO_TIMESTAMP
+        if self.max_timestamp > latest:
+            self.time_index.append((self.max_timestamp, self.offset_of_max_timestamp))
+            return True
+        return False
+
+    def _write_index_entry(self, storage: Storage) -> None:
+        storage.append(self.path("index"), [self._offset_entry(self.offset_index[-1])])
+        known = (storage.size(self.path("timeindex")) or 0) // _TIME_ENTRY.size
+        if entries := [self._time_entry(entry) for entry in self.time_index[known:]]:
+            storage.append(self.path("timeindex"), entries)
+
+    def close(self, storage: Storage) -> None:
+        """No batch will follow: the time index ends with the youngest record of all (STOR-06)."""
+        if self._note_time():
+            storage.append(self.path("timeindex"), [self._time_entry(self.time_index[-1])])
+        self.flush(storage)
+
+    def flush(self, storage: Storage) -> None:
+        for suffix in ("log", "index", "timeindex"):
+            if storage.size(self.path(suffix)) is not None:
+                storage.flush(self.path(suffix))
+
+    def _offset_entry(self, entry: tuple[int, int]) -> bytes:
+        return _OFFSET_ENTRY.pack(entry[0] - self.base_offset, entry[1])
+
+    def _time_entry(self, entry: tuple[int, int]) -> bytes:
+        return _TIME_ENTRY.pack(entry[0], entry[1] - self.base_offset)
+
+    def write_indexes(self, storage: Storage) -> None:
+        """Write both indexes anew where the files are not what memory says."""
+        for suffix, content in (
+            ("index", b"".join(map(self._offset_entry, self.offset_index))),
+            ("timeindex", b"".join(map(self._time_entry, self.time_index))),
+        ):
+            path = self.path(suffix)
+            size = storage.size(path)
+            if size != len(content) or storage.read(path, 0, size) != content:
+                storage.replace(path, content, durable=False)
+
+    def index_is_full(self, maximum_size: int) -> bool:
+        return (
+            len(self.offset_index) >= maximum_size // _OFFSET_ENTRY.size
+            or len(self.time_index) >= maximum_size // _TIME_ENTRY.size - 1
+        )
+
+    # Finding
+
+    def position_before(self, offset: int) -> int:
+        """STOR-05: of the greatest entry that is not above the offset, or the start."""
+        index = bisect_right(self.offset_index, (offset, self.size))
+        return self.offset_index[index - 1][1] if index else 0
+
+    def batches(self, storage: Storage, from_offset: int) -> Iterator[tuple[int, BatchHeader]]:
+        """Position and header of the batches that end at the offset or after it."""
+        start = self.position_before(from_offset)
+        for position, header in scan_batches(storage, self.log_path, start, self.size):
+            if header.last_offset >= from_offset:
+                yield position, header
+
+    def offset_before(self, timestamp: int) -> int:
+        """An offset before which every record is older than the timestamp."""
+        index = bisect_right(self.time_index, (timestamp - 1, MAXIMUM_RELATIVE_OFFSET << 32))
+        return self.time_index[index - 1][1] if index else self.base_offset
+
+    # Leaving
+
+    def delete(self, storage: Storage) -> None:
+        for suffix in ("log", "index", "timeindex"):
+            storage.delete(self.path(suffix))
