@@ -7,7 +7,6 @@ every proof goes through.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -89,11 +88,9 @@ class Report:
         }
 
 
-def check(
-    machine: Machine[Any], scope: Scope, watch: Callable[[int, int, int], None] | None = None
-) -> Report:
+def check(machine: Machine[Any], scope: Scope) -> Report:
     """Explore a machine at a scope, then run its proofs there."""
-    exploration = explore(machine, scope, watch)
+    exploration = explore(machine, scope)
     proofs = []
     if machine.proofs:
         # The solver takes longer to import than small models take to explore.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="brokerspec check",
         description="Check the machines of the models: every state at a scope, and the proofs.",
-        epilog=EXAMPLES,
+        epilog=f"{EXAMPLES}\n{_listing()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", nargs="?", help="the model to check")
@@ -42,9 +43,15 @@ def main(arguments: Sequence[str]) -> int:
     try:
         chosen = _chosen(given)
         out = sys.stderr if given.json == "-" else sys.stdout
+        if given.json not in (None, "-"):
+            Path(given.json).touch()  # Not to find out after the work that it cannot be written.
         if given.all:
             return _check_all(chosen, given.json, out)
         return _check_one(*chosen[0], given.json, out)
+    except BrokenPipeError:
+        # Who read the output has enough of it, such as `head`; nothing more is written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (ModelError, OSError) as error:
         print(f"brokerspec check: {error}", file=sys.stderr)
         return 2

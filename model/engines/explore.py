@@ -9,7 +9,7 @@ refuses to guess: when the exploration stops before the end, what was not found 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,15 +63,13 @@ class Exploration:
 def explore(
     machine: Machine[Any],
     scope: Scope,
-    watch: Callable[[int, int, int], None] | None = None,
     until: Collection[str] = (),
 ) -> Exploration:
     """Explore until every state is known, or until the properties that break are found.
 
     `until` names properties that are known to break: it goes on until all of them are broken; by
     default those that the machine itself names (`machine.breaks`). Without any it stops at the end
-    of the level in which the first property breaks. `watch(depth, distinct, generated)` is called
-    after each level.
+    of the level in which the first property breaks.
     """
     began = time.perf_counter()
     lowering = Lowering(machine, scope)
@@ -90,8 +88,6 @@ def explore(
         depth += 1
         frontier, made = level(frontier, parents, fired, wanted, deciding.__setitem__)
         generated += made
-        if watch:
-            watch(depth, len(parents), generated)
     verdicts = {
         p.name: _verdict(p, lowering, parents, deciding.get(n), not frontier)
         for n, p in enumerate(properties)

@@ -14,19 +14,17 @@ from model.lang.expressions import (
     smallest,
     some,
 )
-from model.lang.machine import Action, Machine, Property, Scope, needs
+from model.lang.machine import Machine, Scope, needs
 from model.lang.places import ModelError
 from model.lang.terms import Bool, Bound, Map, Option, Range, Record, Seq, Set, Sort
 
 __all__ = [
-    "Action",
     "Bool",
     "Bound",
     "Machine",
     "Map",
     "ModelError",
     "Option",
-    "Property",
     "Range",
     "Record",
     "Scope",

@@ -312,18 +312,34 @@ class Set(Container, Generic[T]):
         """How many elements there are."""
         return Count.of_node(node("size", Count, self.node))
 
-    def _combined(self, operation: str, other: Set[T]) -> Set[T]:
+    def _combined(self, operation: str, other: Set[T]) -> Self:
         cls = type(self)
         return cls.of_node(node(operation, cls, self.node, cls.literal(other)))
 
-    def __or__(self, other: Set[T]) -> Set[T]:
+    def __or__(self, other: Set[T]) -> Self:
         return self._combined("union", other)
 
-    def __and__(self, other: Set[T]) -> Set[T]:
+    def __and__(self, other: Set[T]) -> Self:
         return self._combined("intersection", other)
 
-    def __sub__(self, other: Set[T]) -> Set[T]:
+    def __sub__(self, other: Set[T]) -> Self:
         return self._combined("difference", other)
+
+    def _changed(self, value: Self) -> Self:
+        # As in Python, `isr |= more` changes the set itself, also where `isr` is a local name.
+        if self._place is None:
+            return value
+        self._become(value.node)
+        return self
+
+    def __ior__(self, other: Set[T]) -> Self:
+        return self._changed(self | other)
+
+    def __iand__(self, other: Set[T]) -> Self:
+        return self._changed(self & other)
+
+    def __isub__(self, other: Set[T]) -> Self:
+        return self._changed(self - other)
 
     def __le__(self, other: Set[T]) -> Bool:
         return (self - other) == type(self).of_node(node("default", type(self)))
