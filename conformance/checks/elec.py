@@ -234,3 +234,25 @@ def an_unknown_type_of_election_is_refused(session: Session) -> None:
         {ErrorCode.INVALID_REQUEST},
         "There are preferred and unclean elections.",
     )
+
+
+# ELEC-14: who is asked in vain
+
+
+@check("ELEC-14", apis=("Produce", "Fetch", "ListOffsets"))
+def a_partition_that_nobody_knows_is_not_led_elsewhere(session: Session) -> None:
+    """Produce, Fetch and ListOffsets say that a partition is unknown if no broker has it."""
+    topic = session.create_topic()
+    client, nowhere = session.leader(topic), topic.partitions + 7
+    answers = {
+        "Produce": client.call("Produce", **requests.produce(topic, {nowhere: [b"lost"]})),
+        "Fetch": client.call("Fetch", **requests.fetch(topic, {nowhere: 0}, max_wait_ms=20)),
+        "ListOffsets": client.call("ListOffsets", **requests.list_offsets(topic, {nowhere: -1})),
+    }
+    codes = {
+        "Produce": answers["Produce"].responses[0].partition_responses[0].error_code,
+        "Fetch": answers["Fetch"].responses[0].partitions[0].error_code,
+        "ListOffsets": answers["ListOffsets"].topics[0].partitions[0].error_code,
+    }
+    because = "No other broker leads the partition; there is none."
+    permit_codes(session, codes, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, because)

@@ -3,6 +3,7 @@
 from tests.conformance.mutants import Mutant
 
 CATALOGUE = "impl.core.cluster.catalogue"
+PARTITIONS = "impl.core.partitions"
 PARTITION = "impl.core.data.partition"
 EPOCHS = "impl.core.log.leader_epochs"
 ELECTING = "impl.core.cluster.electing"
@@ -90,5 +91,11 @@ MUTANTS = (
         ELECTING,
         old="if request.election_type not in (PREFERRED, UNCLEAN):",
         new="if request.election_type < PREFERRED:",
+    ),
+    Mutant(
+        "ELEC-14/a_partition_that_nobody_knows_is_not_led_elsewhere",
+        PARTITIONS,
+        old="raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)\n        return found",
+        new="raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)\n        return found",
     ),
 )
