@@ -3,7 +3,7 @@
 from tests.conformance.mutants import Mutant
 
 CATALOGUE = "impl.core.cluster.catalogue"
-PARTITIONS = "impl.core.partitions"
+PARTITIONS = "impl.core.data.partitions"
 PARTITION = "impl.core.data.partition"
 EPOCHS = "impl.core.log.leader_epochs"
 ELECTING = "impl.core.cluster.electing"
