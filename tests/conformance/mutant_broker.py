@@ -1,9 +1,10 @@
-"""`python -m tests.conformance.mutant_broker INDEX ...`: `brokerspec broker ...` with one fault.
+"""`python -m tests.conformance.mutant_broker MUTANT ...`: `brokerspec broker ...` with one fault.
 
-INDEX is the place of the mutant in `mutants.all_mutants()`. The fault is put in while its
-module is imported; compiled files are neither read nor written, so no other process meets it.
+MUTANT is `Mutant.as_argument()`. The fault is put in while its module is imported; compiled
+files are neither read nor written, so no other process meets it.
 """
 
+import json
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -11,7 +12,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 
 import brokerspec
-from tests.conformance.mutants import Mutant, all_mutants
+from tests.conformance.mutants import Mutant
 
 
 class FaultyLoader(SourceFileLoader):
@@ -45,8 +46,8 @@ class FaultyFinder(MetaPathFinder):
 
 
 def main(arguments: list[str]) -> int:
-    index, *rest = arguments
-    mutant = all_mutants()[int(index)]
+    argument, *rest = arguments
+    mutant = Mutant(**json.loads(argument))
     sys.meta_path.insert(0, FaultyFinder(mutant))
     status = brokerspec.main(["broker", *rest])
     if mutant.module not in sys.modules:

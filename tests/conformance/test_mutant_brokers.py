@@ -25,19 +25,19 @@ class MutantBroker(Reference):
 
     module = "tests.conformance.mutant_broker"
 
-    def __init__(self, index: int, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, mutant: Mutant, settings: Mapping[str, str] | None = None) -> None:
         super().__init__(settings)
-        self.index = index
-        self.arguments = (str(index),)
+        self.mutant = mutant
+        self.arguments = (mutant.as_argument(),)
 
     def under(self, settings: Mapping[str, str]) -> "MutantBroker":
-        return MutantBroker(self.index, settings)
+        return MutantBroker(self.mutant, settings)
 
 
-def judge(index: int) -> Result:
+def judge(mutant: Mutant) -> Result:
     """What the mutant's check says of the mutant."""
-    check = CHECKS[MUTANTS[index].check]
-    target = MutantBroker(index)
+    check = CHECKS[mutant.check]
+    target = MutantBroker(mutant)
     try:
         target.start()
         return run([check], target, Plan(clauses.load(), patience=PATIENCE_S))[0]
@@ -48,23 +48,23 @@ def judge(index: int) -> Result:
 class Judges:
     """Judges mutants when they are asked for, and the next ones that were selected meanwhile."""
 
-    def __init__(self, pool: ThreadPoolExecutor, selected: Sequence[int]) -> None:
+    def __init__(self, pool: ThreadPoolExecutor, selected: Sequence[Mutant]) -> None:
         self._pool = pool
         self._selected = selected
-        self._results: dict[int, Future[Result]] = {}
+        self._results: dict[Mutant, Future[Result]] = {}
 
-    def result(self, index: int) -> Result:
-        place = self._selected.index(index)
+    def result(self, mutant: Mutant) -> Result:
+        place = self._selected.index(mutant)
         for each in self._selected[place : place + AT_ONCE]:
             if each not in self._results:
                 self._results[each] = self._pool.submit(judge, each)
-        return self._results[index].result()
+        return self._results[mutant].result()
 
 
 @pytest.fixture(scope="module")
 def judges(request: pytest.FixtureRequest) -> Iterator[Judges]:
-    selected: list[int] = [
-        cast(int, item.callspec.params["index"])
+    selected: list[Mutant] = [
+        cast(Mutant, item.callspec.params["mutant"])
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.originalname == FOUND_OUT
     ]
@@ -83,8 +83,8 @@ def test_a_mutant_fits_its_module_and_names_a_check(mutant: Mutant) -> None:
     assert mutant.applied_to(mutant.source()) != mutant.source()
 
 
-@pytest.mark.parametrize("index", range(len(MUTANTS)), ids=lambda index: MUTANTS[index].check)
-def test_a_mutant_broker_is_found_out(index: int, judges: Judges) -> None:
-    result = judges.result(index)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.check)
+def test_a_mutant_broker_is_found_out(mutant: Mutant, judges: Judges) -> None:
+    result = judges.result(mutant)
     assert result.verdict in (Verdict.VIOLATION, Verdict.DEVIATION), result.reason
     assert result.judgement is not None

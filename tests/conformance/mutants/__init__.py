@@ -9,8 +9,9 @@ lines as that needs.
 
 import importlib
 import importlib.util
+import json
 import pkgutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 
@@ -31,6 +32,10 @@ class Mutant:
                 f"the mutant for {self.check} fits {count} places in {self.module}: {self.old!r}"
             )
         return source.replace(self.old, self.new)
+
+    def as_argument(self) -> str:
+        """The mutant as one argument of `tests.conformance.mutant_broker`."""
+        return json.dumps(asdict(self))
 
     def source(self) -> str:
         """The text of its module, unchanged; nothing is executed but parent packages."""
