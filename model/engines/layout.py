@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from model.lang.containers import Map, Record, Seq, Set
 from model.lang.places import ModelError
-from model.lang.terms import Bool, Bound, Map, Option, Range, Record, Seq, Set, Sort, Term
+from model.lang.terms import Bool, Bound, Option, Range, Sort, Term
 
 LENGTH = "length"
 Path = tuple[str | int, ...]

@@ -16,10 +16,11 @@ from typing import Any
 from model.engines import scalars
 from model.engines.layout import LENGTH, Layout, Path
 from model.engines.scalars import Scalar
+from model.lang.containers import Set
 from model.lang.machine import Action, Machine, Scope
 from model.lang.nodes import Node
 from model.lang.places import ModelError
-from model.lang.terms import Bool, Bound, Option, Range, Set, Sort, Term
+from model.lang.terms import Bool, Bound, Option, Range, Sort, Term
 
 Environment = dict[Any, Scalar]
 

@@ -1,5 +1,6 @@
 """The modelling language: everything a model may use."""
 
+from model.lang.containers import Map, Record, Seq, Set
 from model.lang.expressions import (
     every,
     everything,
@@ -16,7 +17,7 @@ from model.lang.expressions import (
 )
 from model.lang.machine import Machine, Scope, needs
 from model.lang.places import ModelError
-from model.lang.terms import Bool, Bound, Map, Option, Range, Record, Seq, Set, Sort
+from model.lang.terms import Bool, Bound, Option, Range, Sort
 
 __all__ = [
     "Bool",

@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar, cast
 
+from model.lang.containers import Set
 from model.lang.nodes import Node, node
 from model.lang.places import ModelError, current_trace
-from model.lang.terms import Bool, Option, Range, Set, Term
+from model.lang.terms import Bool, Option, Range, Term
 
 T = TypeVar("T", bound=Term)
 N = TypeVar("N", bound=Range)

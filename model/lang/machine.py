@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar, get_type_hints
 
+from model.lang.containers import Map, Record, Seq, Set
 from model.lang.nodes import Node, node
 from model.lang.places import ModelError, Place, Trace, current_trace, open_traces
-from model.lang.terms import Bool, Map, Option, Range, Record, Seq, Set, Sort, Term
+from model.lang.terms import Bool, Option, Range, Sort, Term
 
 S = TypeVar("S", bound=Record)
 CLAUSE = re.compile(r"[A-Z]{4}-\d\d")
