@@ -5,6 +5,7 @@ the business of the targets.
 """
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ POLL_INTERVAL_S = 0.05
 PROBE_TIMEOUT_S = 2.0
 STOP_TIMEOUT_S = 20.0
 LINES_OF_LOG = 5
+START_TRIES = 3
 
 
 class Process:
@@ -41,17 +43,27 @@ class Process:
 
     def start(self) -> None:
         """Start it. Raises TargetError if there is no such program."""
-        try:
-            with self.log.open("ab") as log:
-                self._child = subprocess.Popen(
-                    self.command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-        except OSError as error:
-            raise TargetError(f"{self.command[0]} cannot be started: {error.strerror}.") from None
+        for tries_left in reversed(range(START_TRIES)):
+            try:
+                self._child = self._spawn()
+                return
+            except OSError as error:
+                # "Bad address" was seen when several threads start processes at once, and never
+                # twice in a row; every other error means what it says.
+                if error.errno == errno.EFAULT and tries_left:
+                    continue
+                reason = f"{self.command[0]} cannot be started: {error.strerror}."
+                raise TargetError(reason) from None
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def await_answer(self, address: Address, timeout: float) -> Cluster:
         """Poll until it answers ApiVersions and lists itself in Metadata. Raises TargetError."""

@@ -16,7 +16,7 @@ from tests.conformance.mutants import Mutant, all_mutants
 CHECKS = {check.id: check for check in registry()}
 MUTANTS = all_mutants()
 AT_ONCE = 3
-PATIENCE_S = 2.0
+PATIENCE_S = 3.0
 FOUND_OUT = "test_a_mutant_broker_is_found_out"
 
 

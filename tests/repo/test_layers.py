@@ -89,7 +89,7 @@ def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    graph = nx.DiGraph(
+    graph: nx.DiGraph[str] = nx.DiGraph(
         (module, name)
         for module, tree in python_files().items()
         for name in imports(tree)
