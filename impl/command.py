@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import socket
 import sys
@@ -60,11 +61,26 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on and to advertise"
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on, and the one that clients are told (default: %(default)s)",
     )
-    parser.add_argument("--port", type=int, default=9092, help="0 takes a free one and prints it")
-    parser.add_argument("--data", help="data folder; without it a temporary one, gone at the end")
-    parser.add_argument("--config", help="file of Kafka's broker properties")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=9092,
+        help="0 takes a free one and prints it (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="data folder; without it a temporary one, gone at the end",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="file of properties under Kafka's names; one that this broker lacks is refused",
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -82,7 +98,7 @@ def _properties(options: argparse.Namespace) -> dict[str, str]:
         try:
             lines = Path(options.config).read_text().splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise _InputError(f"the properties cannot be read: {error}") from error
+            raise _InputError(f"{options.config} cannot be read: {_reason(error)}.") from error
     content = (line.strip() for line in lines)
     return _pairs([line for line in content if line and line[0] not in "#!"] + options.set)
 
@@ -97,6 +113,15 @@ def _pairs(lines: Sequence[str]) -> dict[str, str]:
     return pairs
 
 
+def _reason(error: Exception) -> str:
+    """What the system says, without its number or the Python around it."""
+    if isinstance(error, socket.gaierror):
+        return str(error.strerror)
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error)
+
+
 def _listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65_535:
         raise _InputError(f"there is no port {port}.")
@@ -104,14 +129,14 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
-        raise _InputError(f"cannot listen on {host}:{port}: {error}") from error
+        raise _InputError(f"cannot listen on {host}:{port}: {_reason(error)}.") from error
 
 
 def _run(options: argparse.Namespace, properties: Properties, folder: Path) -> int:
     try:
         storage = FileStorage(folder)
     except OSError as error:
-        raise _InputError(f"the data folder cannot be used: {error}") from error
+        raise _InputError(f"the data folder {folder} cannot be used: {_reason(error)}.") from error
     try:
         listener = _listen(options.host, options.port)
         port = listener.getsockname()[1]

@@ -51,7 +51,7 @@ class FileStorage:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._lock)
-            raise FolderInUseError(f"another broker works in {folder}") from None
+            raise FolderInUseError(f"another broker works in {folder}.") from None
 
     def close(self) -> None:
         for path in list(self._open):

@@ -70,8 +70,12 @@ def _cluster_id(storage: Storage, node_id: int) -> str:
         return cluster_id
     text = storage.read(_META_PROPERTIES, 0, size).decode()
     stored = dict(line.partition("=")[::2] for line in text.splitlines() if "=" in line)
-    if stored.get("node.id") != str(node_id) or "cluster.id" not in stored:
-        raise ConfigError(f"the data folder belongs to node {stored.get('node.id')}.")
+    if not stored.keys() >= {"node.id", "cluster.id"}:
+        raise ConfigError(f"{_META_PROPERTIES} in the data folder lacks node.id or cluster.id.")
+    if stored["node.id"] != str(node_id):
+        raise ConfigError(
+            f"the data folder belongs to node {stored['node.id']}, and this is node {node_id}."
+        )
     return stored["cluster.id"]
 
 

@@ -91,6 +91,15 @@ def test_a_folder_stays_with_its_node(tmp_path: Path) -> None:
     assert "belongs to node 3" in other.stderr
 
 
+def test_a_folder_without_identity_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "meta.properties").write_text("version=1\n")
+    ended = run("--port", "0", "--data", str(tmp_path))
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "brokerspec broker: meta.properties in the data folder lacks node.id or cluster.id.\n"
+    )
+
+
 def test_a_temporary_folder_is_gone_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
