@@ -190,6 +190,20 @@ def the_number_of_partitions_has_a_default(session: Session) -> None:
     )
 
 
+@check("TOPC-04", apis=("CreateTopics 4+", "Metadata 1+"), settings={"num.partitions": "3"})
+def the_default_number_of_partitions_is_a_setting(session: Session) -> None:
+    """With num.partitions=3 a topic of -1 partitions has three."""
+    name = session.name("topic")
+    topics.create(session, name, num_partitions=topics.BY_DEFAULT)
+    session.create_topic()
+    session.permit(
+        "the number of partitions",
+        topics.size(session, name),
+        [3],
+        "The broker's num.partitions says how many.",
+    )
+
+
 # TOPC-05: manual assignments
 
 

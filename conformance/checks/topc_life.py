@@ -7,6 +7,7 @@ from conformance.check import check
 from conformance.requests import Topic
 from conformance.session import Session
 from conformance.wire import Struct
+from conformance.wire.records import Record, build_batch
 from spec.wire.errors import ErrorCode
 
 OFFSETS_TOPIC = "__consumer_offsets"
@@ -132,7 +133,7 @@ def clients_do_not_write_to_internal_topics(session: Session) -> None:
         session,
         topic,
         "a forged commit",
-        requests.batch([b"forged"]),
+        build_batch([Record(key=b"forged", value=b"commit")]),
         {ErrorCode.INVALID_TOPIC_EXCEPTION},
         "A forged commit would be replayed as a real one.",
     )

@@ -76,6 +76,12 @@ MUTANTS = (
         new="if count <= 0 or",
     ),
     Mutant(
+        "TOPC-04/the_default_number_of_partitions_is_a_setting",
+        CONTROLLER,
+        old="count = self._config.num_partitions",
+        new="count = 1",
+    ),
+    Mutant(
         "TOPC-05/assigned_partitions_count_from_zero",
         CONTROLLER,
         old="if len(by_partition) < len(asked.assignment):",
