@@ -5,6 +5,7 @@ without the solver and `brokerspec spec` without anything.
 """
 
 import importlib
+import os
 import sys
 
 COMMANDS = {
@@ -30,7 +31,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"brokerspec: there is no command {name!r}\n{USAGE}", file=sys.stderr)
         return 2
     module = importlib.import_module(COMMANDS[name][0])
-    status: int = module.main(rest)
+    try:
+        status: int = module.main(rest)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read the output has enough of it, such as `head`; nothing more is written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return status
 
 

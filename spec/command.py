@@ -50,7 +50,7 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("prefixes", nargs="*", metavar="PREFIX", help="an id or its beginning")
     parser.add_argument(
-        "--json", metavar="FILE", help="write the clauses as JSON; - is the terminal"
+        "--json", metavar="FILE", help="write the clauses as JSON; - for the standard output"
     )
     return parser.parse_args(arguments)
 
