@@ -184,7 +184,8 @@ def select(checks: Sequence[Check], prefixes: Sequence[str]) -> list[Check]:
     for prefix in prefixes:
         if not any(matches(item, prefix) for item in checks):
             raise SelectionError(
-                f"No check begins with {prefix!r}; 'brokerspec conform --list' shows them all."
+                f"{prefix!r} is no area, clause or check that can be run;"
+                " 'brokerspec conform --list' shows them all."
             )
     return [item for item in checks if not prefixes or any(matches(item, p) for p in prefixes)]
 

@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -96,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
         type=positive_float,
         default=CHECK_TIMEOUT_S,
         metavar="S",
-        help="seconds for each check",
+        help="seconds for each check (default: %(default)g)",
     )
     add(
         "--deviations",
@@ -108,16 +109,18 @@ def parser() -> argparse.ArgumentParser:
 
 
 def positive_int(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not positive")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
 
 
 def positive_float(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not positive")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
     return value
 
 
@@ -125,11 +128,15 @@ def conform(options: argparse.Namespace) -> int:
     """Carry out the parsed command line."""
     if options.json == "-" and options.junit == "-":
         raise InputError("--json - and --junit - cannot both have the standard output.")
-    checks = select(registry(), options.checks)
     known_clauses = clauses.load()
+    refuse_clauses_without_check(options.checks, known_clauses)
+    checks = select(registry(), options.checks)
     if options.list:
         print(report.listing(checks, known_clauses))
         return GOOD
+    for path in (options.json, options.junit):
+        if path not in (None, "-"):
+            write_report(path, "", "a")  # Not to find out after the run that it cannot be.
     known = deviations.load(options.deviations)
     target = choose_target(options)
     progress = Progress(len(checks)) if sys.stderr.isatty() else None
@@ -155,6 +162,17 @@ def conform(options: argparse.Namespace) -> int:
     return done.status
 
 
+def refuse_clauses_without_check(
+    asked: Sequence[str], known: Mapping[str, clauses.Clause]
+) -> None:
+    """Say of a clause that exists why nothing can be run for it. Raises InputError."""
+    checked = {check.clause for check in registry()}
+    for name in asked:
+        if name in known and name not in checked:
+            reason = known[name].unchecked or "a property of a model stands for it"
+            raise InputError(f"{name} has no check: {reason}.")
+
+
 def choose_target(options: argparse.Namespace) -> Target:
     if options.bootstrap_server:
         return Running(parse_address(options.bootstrap_server))
@@ -176,10 +194,15 @@ def publish(done: report.Report, options: argparse.Namespace) -> None:
         if path == "-":
             print(write(done), end="")
         elif path:
-            try:
-                Path(path).write_text(write(done), encoding="utf-8")
-            except OSError as error:
-                raise InputError(f"{path} cannot be written: {error.strerror}.") from None
+            write_report(path, write(done))
+
+
+def write_report(path: str, text: str, mode: str = "w") -> None:
+    try:
+        with open(path, mode, encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 class Progress:

@@ -47,7 +47,7 @@ def test_a_prefix_selects_whole_parts_of_ids() -> None:
 
 @pytest.mark.parametrize("prefix", ["ACK", "ACKS-0", "ACKS-03", "ACKS-02/on", "acks", ""])
 def test_a_prefix_that_selects_nothing_is_a_sentence(prefix: str) -> None:
-    with pytest.raises(SelectionError, match=r"No check begins with .* shows them all\."):
+    with pytest.raises(SelectionError, match=r"is no area, clause or check .* shows them all\."):
         ids(prefix)
 
 

@@ -51,11 +51,19 @@ def test_an_unknown_check_or_target_is_one_line_and_status_2(
 ) -> None:
     status, _, err = conform(capsys, "NONE-01")
     assert status == 2
-    assert err.startswith("brokerspec conform: No check begins with 'NONE-01'")
+    assert err.startswith("brokerspec conform: 'NONE-01' is no area, clause or check")
     status, _, err = conform(capsys, "--target", "pulsar")
     assert status == 2
     assert err.startswith(
         "brokerspec conform: there is no target 'pulsar'; there are apache-kafka"
+    )
+
+
+def test_a_clause_without_a_check_is_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    assert conform(capsys, "ACKS-06") == (
+        2,
+        "",
+        "brokerspec conform: ACKS-06 has no check: needs several brokers.\n",
     )
 
 
@@ -107,8 +115,8 @@ def test_the_reports_for_machines_are_written_and_the_text_makes_way(
 def test_a_report_that_cannot_be_written_is_one_line_and_status_2(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    status, _, err = conform(capsys, "ACKS-02", "--json", str(tmp_path / "no" / "file"))
-    assert status == 2
+    status, out, err = conform(capsys, "ACKS-02", "--json", str(tmp_path / "no" / "file"))
+    assert (status, out) == (2, "")  # No broker was started for it.
     assert err.endswith("cannot be written: No such file or directory.\n")
 
 
