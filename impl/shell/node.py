@@ -68,7 +68,7 @@ def _cluster_id(storage: Storage, node_id: int) -> str:
         lines = "".join(f"{name}={value}\n" for name, value in content.items())
         storage.replace(_META_PROPERTIES, lines.encode())
         return cluster_id
-    text = storage.read(_META_PROPERTIES, 0, size).decode()
+    text = storage.read(_META_PROPERTIES, 0, size).decode(errors="replace")
     stored = dict(line.partition("=")[::2] for line in text.splitlines() if "=" in line)
     if not stored.keys() >= {"node.id", "cluster.id"}:
         raise ConfigError(f"{_META_PROPERTIES} in the data folder lacks node.id or cluster.id.")

@@ -91,8 +91,9 @@ def test_a_folder_stays_with_its_node(tmp_path: Path) -> None:
     assert "belongs to node 3" in other.stderr
 
 
-def test_a_folder_without_identity_is_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "meta.properties").write_text("version=1\n")
+@pytest.mark.parametrize("content", [b"", b"version=1\n", b"\xff\xfe"])
+def test_a_folder_without_identity_is_a_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "meta.properties").write_bytes(content)
     ended = run("--port", "0", "--data", str(tmp_path))
     assert ended.returncode == 2
     assert ended.stderr == (
