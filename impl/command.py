@@ -141,7 +141,8 @@ def _run(options: argparse.Namespace, properties: Properties, folder: Path) -> i
         listener = _listen(options.host, options.port)
         port = listener.getsockname()[1]
         node = Node(storage, properties, options.host, port)
-        asyncio.run(_serve(node, listener, f"{options.host}:{port}"))
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        asyncio.run(_serve(node, listener, f"{host}:{port}"))
     finally:
         storage.close()
     return 0

@@ -36,6 +36,6 @@ def open_target(name: str) -> Target:
 def parse_address(text: str) -> Address:
     """HOST:PORT, with an IPv6 host in brackets. Raises TargetError."""
     host, colon, port = text.rpartition(":")
-    if not (host and colon and port.isdecimal() and 0 < int(port) < 2**16):
-        raise TargetError(f"{text!r} is no address; write HOST:PORT, such as 127.0.0.1:9092.")
+    if not (host and "," not in host and colon and port.isdecimal() and 0 < int(port) < 2**16):
+        raise TargetError(f"{text!r} is no address; write one HOST:PORT, such as 127.0.0.1:9092.")
     return host.removeprefix("[").removesuffix("]"), int(port)

@@ -30,14 +30,16 @@ def test_a_broker_that_is_not_there_is_one_line_and_status_2(
     assert err == "brokerspec conform: 127.0.0.1:1 cannot be reached: Connection refused.\n"
 
 
-@pytest.mark.parametrize("address", ["localhost", ":9092", "host:", "host:x", "h:0", "h:65536"])
+@pytest.mark.parametrize(
+    "address", ["localhost", ":9092", "host:", "host:x", "h:0", "h:65536", "a:1,b:2"]
+)
 def test_a_bad_address_is_one_line_and_status_2(
     capsys: pytest.CaptureFixture[str], address: str
 ) -> None:
     status, out, err = conform(capsys, "--bootstrap-server", address)
     assert (status, out) == (2, "")
     assert err == (
-        f"brokerspec conform: {address!r} is no address; write HOST:PORT,"
+        f"brokerspec conform: {address!r} is no address; write one HOST:PORT,"
         " such as 127.0.0.1:9092.\n"
     )
 
