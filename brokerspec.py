@@ -26,6 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE + "\nbrokerspec COMMAND --help tells more of one, with an example.")
         return 0 if arguments else 2
+    if arguments == ["--version"]:
+        metadata = importlib.import_module("importlib.metadata")
+        print(f"brokerspec {metadata.version('brokerspec')}")
+        return 0
     name, *rest = arguments
     if name not in COMMANDS:
         print(f"brokerspec: there is no command {name!r}\n{USAGE}", file=sys.stderr)

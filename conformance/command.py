@@ -26,8 +26,8 @@ examples:
   brokerspec conform --target apache-kafka ACKS WIRE-07     two selections, against Apache Kafka
   brokerspec conform --bootstrap-server 127.0.0.1:9092      a broker that is running already
 
-exit status: 0 nothing is violated; 1 something is, or no check was conclusive; 2 bad input, or
-the broker cannot be reached or started.
+exit status: 0 nothing is violated; 1 something is, or no check was conclusive, or the broker died
+during the run; 2 bad input, or the broker cannot be reached or started.
 """
 
 
@@ -152,12 +152,14 @@ def conform(options: argparse.Namespace) -> int:
     try:
         target.start()
         results = run(checks, target, plan)
+        answers = target.answers()
     finally:
         target.stop()
         signal.signal(signal.SIGTERM, former)
         if progress:
             progress.clear()
-    done = report.Report.of(target, results, known_clauses, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    done = report.Report.of(target, results, known_clauses, seconds, answers)
     publish(done, options)
     return done.status
 

@@ -44,13 +44,19 @@ class Report:
     results: Sequence[Result]
     clauses: Mapping[str, Clause] = field(default_factory=dict)
     seconds: float = 0.0
+    answers: bool = True
+    """Whether the broker still answered when the run was over."""
 
     @staticmethod
     def of(
-        target: Target, results: Sequence[Result], clauses: Mapping[str, Clause], seconds: float
+        target: Target,
+        results: Sequence[Result],
+        clauses: Mapping[str, Clause],
+        seconds: float,
+        answers: bool,
     ) -> "Report":
-        profile = target.profile
-        return Report(profile.name, profile.version, target.versions, results, clauses, seconds)
+        name, version = target.profile.name, target.profile.version
+        return Report(name, version, target.versions, results, clauses, seconds, answers)
 
     @property
     def counts(self) -> dict[Verdict, int]:
@@ -59,9 +65,10 @@ class Report:
 
     @property
     def status(self) -> int:
-        """0 if nothing is violated and something was concluded, else 1."""
+        """0 if nothing is violated, something was concluded and the broker lives, else 1."""
         conclusive = any(result.verdict.conclusive for result in self.results)
-        return 1 if self.counts[Verdict.VIOLATION] or not conclusive else 0
+        good = conclusive and self.answers and not self.counts[Verdict.VIOLATION]
+        return 0 if good else 1
 
 
 # For people
@@ -157,6 +164,8 @@ def summary(report: Report) -> str:
     line += f", in {report.seconds:.1f} s."
     if not any(result.verdict.conclusive for result in report.results):
         line += " No check was conclusive, so nothing is known of this broker."
+    if not report.answers:
+        line += " The broker does not answer any more: it died during this run."
     return line
 
 
@@ -181,6 +190,7 @@ def as_json(report: Report) -> str:
         "target": {"name": report.target, "version": report.version},
         "apis": {name: [r[0], r[-1]] for name, r in sorted(report.apis.items())},
         "seconds": round(report.seconds, 3),
+        "answers_at_the_end": report.answers,
         "counts": {verdict.value: count for verdict, count in report.counts.items()},
         "checks": [entry(result) for result in report.results],
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +37,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON (- for stdout)")
     given = parser.parse_args(arguments)
     if given.all == (given.model is not None):
-        print(f"brokerspec check: name a model, or --all\n\n{_listing()}", file=sys.stderr)
+        print(
+            f"brokerspec check: name a model, or --all, and not both\n\n{_listing()}",
+            file=sys.stderr,
+        )
         return 2
     try:
         chosen = _chosen(given)
@@ -49,11 +51,10 @@ def main(arguments: Sequence[str]) -> int:
             return _check_all(chosen, given.json, out)
         return _check_one(*chosen[0], given.json, out)
     except BrokenPipeError:
-        # Who read the output has enough of it, such as `head`; nothing more is written at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        raise
     except (ModelError, OSError) as error:
-        print(f"brokerspec check: {error}", file=sys.stderr)
+        text = f"{given.json}: {error.strerror}" if isinstance(error, OSError) else error
+        print(f"brokerspec check: {text}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("brokerspec check: stopped", file=sys.stderr)

@@ -3,13 +3,16 @@
 Modelled: the controller that elects leaders and shrinks the ISR; the notices it sends, which a
 replica may see late, never, or out of order; leaders that believe in their leadership after they
 lost it; append, fetch, truncation, high watermark, ISR changes fenced by the controller.
-Simplified: a fetch reads one record at once and tells the leader the follower's log end directly;
-an ISR change and its write at the controller are one step; a crash is a replica that does nothing;
-logs are never unflushed.
+Simplified: messages between replicas take no time: a fetch, its answer and what the leader learns
+from it are one step, so guards of one replica look at another's log and epoch. Truncation compares
+two logs record by record, where Kafka asks for the ends of epochs (REPL-12). An ISR change and its write at the controller are one step, so the maximal ISR of REPL-01, with
+members that are only proposed, never differs from the ISR. A crash is a replica that does nothing;
+logs are never unflushed. A leader follows itself.
 Not modelled: retention, configuration of min.insync.replicas, ELR (KIP-966), unclean election.
 Source: KIP-101, KIP-279, KIP-320, and the published TLA+ model hachikuji/kafka-specification,
-whose steps, verdicts and counts this machine reproduces. Clauses: REPL-01, REPL-05, REPL-08,
-REPL-12, REPL-13, ELEC-01, ELEC-03, ELEC-09.
+whose steps, verdicts and counts this machine reproduces; `quorum` is its word for what the
+controller knows. Clauses: REPL-01, REPL-05, REPL-07, REPL-08, REPL-11, REPL-12, REPL-13, ELEC-01,
+ELEC-03, ELEC-09.
 """
 
 from model.areas.replication_state import (

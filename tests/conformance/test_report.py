@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from conformance.check import Check
@@ -149,3 +150,12 @@ def test_the_junit_document_is_xml_that_counts_and_explains() -> None:
     assert failed.text == FIVE_BLOCKS
     skipped = [each.get("message") for each in suite.iter("skipped")]
     assert skipped == ["inconclusive: no response", "not applicable: needs cluster"]
+
+
+def test_a_broker_that_died_during_the_run_is_no_success() -> None:
+    passed = report([result("fine", Verdict.PASS)])
+    assert passed.status == 0
+    died = replace(passed, answers=False)
+    assert died.status == 1
+    assert text(died).endswith("The broker does not answer any more: it died during this run.\n")
+    assert json.loads(as_json(died))["answers_at_the_end"] is False

@@ -11,7 +11,7 @@ from impl.core.config import TopicConfig
 from impl.core.log.batch import read_header
 from impl.core.log.leader_epochs import EpochStart, LeaderEpochs
 from impl.core.log.log import Log, Platform
-from impl.core.storage import MemoryStorage
+from impl.core.storage import MemoryStorage, StorageError
 from impl.shell.compression import compress, decompress
 from spec.wire.errors import ErrorCode
 from tests.impl.broker_world import START_MS, TOPIC, World, batch
@@ -57,6 +57,17 @@ def test_a_folder_that_outlived_its_topic_is_removed(world: World) -> None:
         world.storage.replace(path, content)
     world.restart(cleanly=False)
     assert world.storage.folders() == ["__cluster_metadata-0"]
+
+
+@pytest.mark.parametrize("left", [0, 2])
+def test_data_that_a_damaged_metadata_log_forgot_is_not_written_over(
+    world: World, left: int
+) -> None:
+    before = world.storage.read(LOG, 0, 1 << 20)
+    world.storage.truncate("__cluster_metadata-0/00000000000000000000.log", left)
+    with pytest.raises(StorageError, match=f"holds {TOPIC}-0, of which its metadata log knows"):
+        world.restart()
+    assert world.storage.read(LOG, 0, 1 << 20) == before
 
 
 def test_a_folder_of_somebody_else_is_left_alone(world: World) -> None:

@@ -14,6 +14,7 @@ from impl.core.log.checkpoints import OffsetCheckpoint
 from impl.core.log.log import Log, Platform
 from impl.core.log.producer_state import ProducerStates
 from impl.core.refusal import KafkaError
+from impl.core.storage import StorageError
 from spec.wire.errors import ErrorCode
 
 _CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
@@ -65,12 +66,24 @@ class Partitions:
     def load(self, now_ms: int) -> None:
         """Open what the catalogue knows, at the start; remove what it knows to be deleted.
 
-        A folder that the catalogue never heard of is left alone.
+        Raises StorageError for the data of a topic of which the metadata log never heard: that
+        log was damaged, and who went on would write over the data as soon as somebody creates a
+        topic of that name. Folders that are not of a broker are left alone.
         """
         removed = {metadata_file(topic_id) for topic_id in self._catalogue.removed_topic_ids}
+        known = {metadata_file(topic.topic_id) for topic in self._catalogue.topics.values()}
         for folder in self._storage.folders():
-            if partition_of_folder(folder) and self._metadata_of(folder) in removed:
+            at, found = partition_of_folder(folder), self._metadata_of(folder)
+            if at is None:
+                continue
+            if found in removed:
                 self._storage.delete(folder)
+                self._forget([at])
+            elif found is not None and found not in known:
+                raise StorageError(
+                    f"the data folder holds {folder}, of which its metadata log knows nothing. "
+                    f"Bring that log back, or move {folder} to another place"
+                )
         for topic in self._catalogue.topics.values():
             self.follow(topic, now_ms)
         self._storage.delete(_CLEAN_SHUTDOWN)
@@ -97,9 +110,6 @@ class Partitions:
     ) -> Partition:
         wanted, found = metadata_file(topic_id), self._metadata_of(at.folder)
         if found != wanted:
-            if found is not None:  # left over from an earlier topic of that name
-                self._storage.delete(at.folder)
-                self._forget([at])
             self._storage.replace(f"{at.folder}/partition.metadata", wanted)
         producers = ProducerStates()
         log = Log(
