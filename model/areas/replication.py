@@ -5,9 +5,10 @@ replica may see late, never, or out of order; leaders that believe in their lead
 lost it; append, fetch, truncation, high watermark, ISR changes fenced by the controller.
 Simplified: messages between replicas take no time: a fetch, its answer and what the leader learns
 from it are one step, so guards of one replica look at another's log and epoch. Truncation compares
-two logs record by record, where Kafka asks for the ends of epochs (REPL-12). An ISR change and its write at the controller are one step, so the maximal ISR of REPL-01, with
-members that are only proposed, never differs from the ISR. A crash is a replica that does nothing;
-logs are never unflushed. A leader follows itself.
+two logs record by record, where Kafka asks for the ends of epochs (REPL-12). An ISR change and its
+write at the controller are one step, so the maximal ISR of REPL-01, with members that are only
+proposed, never differs from the ISR. A crash is a replica that does nothing; logs are never
+unflushed. A leader follows itself.
 Not modelled: retention, configuration of min.insync.replicas, ELR (KIP-966), unclean election.
 Source: KIP-101, KIP-279, KIP-320, and the published TLA+ model hachikuji/kafka-specification,
 whose steps, verdicts and counts this machine reproduces; `quorum` is its word for what the
