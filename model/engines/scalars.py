@@ -115,7 +115,9 @@ def as_number(a: Scalar) -> Scalar:
     """1 for true, 0 for false."""
     if a is TRUE or a is FALSE:
         return number(int(a is TRUE))
-    return a.arguments[0] if a.operation == "truth" else _make("as_number", (a,), 0, 1)
+    if a.operation == "truth" and (a.arguments[0].low, a.arguments[0].high) == (0, 1):
+        return a.arguments[0]
+    return _make("as_number", (a,), 0, 1)
 
 
 def negate(a: Scalar) -> Scalar:

@@ -221,3 +221,31 @@ def test_random_programs_find_a_reader_that_is_wrong(
     monkeypatch.setitem(rules, name, wrong)
     with pytest.raises(AssertionError):
         agree_on_random_programs(150, [Phase.generate])
+
+
+def test_whether_an_option_is_there_is_an_element_of_a_set_of_truth_values() -> None:
+    # Found by the long run below: "is some" of a value above the lowest was taken for a number.
+    state = {
+        "flag": False,
+        "num": -1,
+        "low": 2,
+        "id": 0,
+        "single": 3,
+        "maybe_low": None,
+        "maybe_flag": None,
+        "maybe_id": (1,),
+        "ids": frozenset(),
+        "lows": frozenset(),
+        "flags": frozenset(),
+        "by_low": {2: -1, 3: -1, 4: -1},
+        "by_flag": {False: None, True: None},
+        "by_id": {0: (False, 2), 1: (False, 2), 2: (False, 2)},
+        "log": (),
+    }
+    guard = ("flags has", ("all", "flags"), ("is maybe_id", ("read", "maybe_id")))
+    agree(([guard], [("assign", "num", ("read", "num"))], ("read", "flag")), state)
+
+
+@pytest.mark.deep
+def test_the_readers_agree_on_thousands_of_random_programs() -> None:
+    agree_on_random_programs(3000)

@@ -105,3 +105,12 @@ def test_hypothesis_finds_and_shrinks_a_data_loss_in_a_scope_too_large_to_explor
     found = walk(machine, large, [STRONG, WEAK], runs=2000, longest=40)
     assert found.trace is not None
     assert len(found.trace) <= 20
+
+
+@pytest.mark.deep
+def test_kip_320_survives_twenty_thousand_random_runs_in_a_scope_too_large_to_explore() -> None:
+    bounds = {"brokers": 4, "log_size": 5, "max_records": 8, "max_leader_epoch": 8}
+    claims = [claim.name for claim in always]
+    found = walk(current, Scope("large", bounds, "deep"), claims, runs=20_000, longest=80)
+    assert found.trace is None
+    assert found.runs == 20_000
