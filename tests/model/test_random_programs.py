@@ -225,7 +225,7 @@ def test_random_programs_find_a_reader_that_is_wrong(
 
 def test_whether_an_option_is_there_is_an_element_of_a_set_of_truth_values() -> None:
     # Found by the long run below: "is some" of a value above the lowest was taken for a number.
-    state = {
+    state: dict[str, Any] = {
         "flag": False,
         "num": -1,
         "low": 2,
