@@ -45,16 +45,12 @@ def main(arguments: Sequence[str]) -> int:
     try:
         chosen = _chosen(given)
         out = sys.stderr if given.json == "-" else sys.stdout
-        if given.json not in (None, "-"):
-            Path(given.json).touch()  # Not to find out after the work that it cannot be written.
+        _write_to(given.json, "", "a")  # Not to find out after the work that it cannot be.
         if given.all:
             return _check_all(chosen, given.json, out)
         return _check_one(*chosen[0], given.json, out)
-    except BrokenPipeError:
-        raise
-    except (ModelError, OSError) as error:
-        text = f"{given.json}: {error.strerror}" if isinstance(error, OSError) else error
-        print(f"brokerspec check: {text}", file=sys.stderr)
+    except ModelError as error:
+        print(f"brokerspec check: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("brokerspec check: stopped", file=sys.stderr)
@@ -163,7 +159,17 @@ def _row(report: Report) -> list[str]:
 
 
 def _write(data: dict[str, Any], file: str | None) -> None:
+    text = json.dumps(data, indent=2) + "\n"
     if file == "-":
-        print(json.dumps(data, indent=2))
-    elif file:
-        Path(file).write_text(json.dumps(data, indent=2) + "\n")
+        print(text, end="")
+    _write_to(file, text, "w")
+
+
+def _write_to(file: str | None, text: str, mode: str) -> None:
+    if file is None or file == "-":
+        return
+    try:
+        with Path(file).open(mode, encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as error:
+        raise ModelError(f"{file} cannot be written: {error.strerror}") from None
