@@ -169,6 +169,7 @@ def a_follower_assigns_nothing(session: Session) -> None:
     """Assignments in the SyncGroup of a member that does not lead are ignored."""
     leader, follower = completing_group(session, 2)
     follower.send_sync({follower.member_id: b"all mine", leader.member_id: b"nothing"})
+    follower.client.expect_nothing(QUIET_S, because="Its assignments count for nothing.")
     leader.send_sync({follower.member_id: b"half", leader.member_id: b"other half"})
     permit_assignment(session, leader, b"other half")
     permit_assignment(session, follower, b"half")
