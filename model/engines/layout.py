@@ -18,6 +18,8 @@ from model.lang.places import ModelError
 from model.lang.terms import Bool, Bound, Option, Range, Sort, Term
 
 LENGTH = "length"
+# Kernels keep a state as words of this many bits; no slot that is not wider stands in two of them.
+WORD = 64
 Path = tuple[str | int, ...]
 
 
@@ -125,10 +127,13 @@ class Layout:
         self.slots: list[Slot] = []
         shift = 0
         for path, of, low, high in self.sizes.leaves(state):
-            slot = Slot(path, of, low, high, shift)
-            self.slots.append(slot)
-            shift += slot.bits
+            bits = (high - low).bit_length()
+            if shift // WORD < (shift + bits - 1) // WORD:
+                shift += -shift % WORD
+            self.slots.append(Slot(path, of, low, high, shift))
+            shift += bits
         self.bits = shift
+        self.words = max(1, -(-shift // WORD))
         self.index = {slot.path: number for number, slot in enumerate(self.slots)}
 
     def pack(self, numbers: list[int]) -> int:

@@ -71,6 +71,10 @@ class Lowering:
         """A truth value of the language as a truth value of slots."""
         return self._scalar(node, (), environment or {})
 
+    def leaf(self, node: Node, path: Path) -> Scalar:
+        """One scalar part of a value of the language, as a number of slots."""
+        return self._leaf(node, path)
+
     def steps(self) -> Iterator[Step]:
         """Every action with each choice of arguments, but for those that can never happen."""
         for action in self.machine.actions.values():
