@@ -56,12 +56,18 @@ def evaluate(scalar: Scalar, numbers: Sequence[int], memory: dict[int, int] | No
     return known
 
 
-def show_step(layout: Layout, step: Step) -> str:
-    """An action with its arguments, as a person writes it."""
-    shown = (
-        f"{name}={layout.sizes.show(step.action.parameters[name], value.low)}"
-        for name, value in step.arguments.items()
-    )
+def show_step(layout: Layout, step: Step, numbers: Sequence[int] | None = None) -> str:
+    """An action with its arguments, as a person writes it; what is drawn from a bag is shown
+    where the numbers of the state are given.
+    """
+    shown = []
+    for name, value in step.arguments.items():
+        of = step.action.parameters[name]
+        text = layout.sizes.show(of, value.low)
+        if name in step.drawn and numbers is not None:
+            parts = {path: int(evaluate(s, numbers)) for path, s in step.drawn[name].items()}
+            text = f"({layout.show_value(step.action.drawn[name].type, parts)})"
+        shown.append(f"{name}={text}")
     return f"{step.action.name}({', '.join(shown)})"
 
 
@@ -76,7 +82,7 @@ def too_small(layout: Layout, step: Step, state: int) -> ScopeTooSmallError:
             what = f"set {path} to {new}, but this scope has room for {slot.low}..{slot.high}"
             break
     return ScopeTooSmallError(
-        f"{show_step(layout, step)} would {what}: add a guard, or choose a larger bound. "
+        f"{show_step(layout, step, numbers)} would {what}: add a guard, or choose a larger bound. "
         f"The state before: {layout.show(state)}"
     )
 
@@ -89,15 +95,20 @@ class Stepper:
         self.steps = list(lowering.steps())
         self.names = [show_step(self.layout, step) for step in self.steps]
 
+    def name(self, number: int, numbers: Sequence[int]) -> str:
+        """A step with its arguments in a state."""
+        step = self.steps[number]
+        return show_step(self.layout, step, numbers) if step.drawn else self.names[number]
+
     def successors(self, state: int) -> Iterator[tuple[str, int]]:
         """Each enabled step by name, and the state it leads to."""
         numbers = self.layout.unpack(state)
         memory: dict[int, int] = {}
-        for step, name in zip(self.steps, self.names, strict=True):
+        for number, step in enumerate(self.steps):
             if all(evaluate(guard, numbers, memory) for guard in step.guards.values()):
                 if not evaluate(step.fits, numbers, memory):
                     raise too_small(self.layout, step, state)
-                yield name, self._after(step, numbers, memory)
+                yield self.name(number, numbers), self._after(step, numbers, memory)
 
     def failing_guards(self, state: int) -> Iterator[tuple[str, list[str]]]:
         """Each step by name with its guards that do not hold; none means that it is enabled."""
@@ -122,12 +133,12 @@ class Stepper:
         """The name of a step that leads from one state to the other."""
         numbers = self.layout.unpack(before)
         memory: dict[int, int] = {}
-        for step, name in zip(self.steps, self.names, strict=True):
+        for number, step in enumerate(self.steps):
             guards = (*step.guards.values(), step.fits)
             if all(evaluate(guard, numbers, memory) for guard in guards) and (
                 self._after(step, numbers, memory) == after
             ):
-                return name
+                return self.name(number, numbers)
         raise AssertionError("no step leads from one state to the other")
 
     def _after(self, step: Step, numbers: list[int], memory: dict[int, int]) -> int:

@@ -17,7 +17,8 @@ from model.engines import scalars
 from model.engines.kernels.plain import compile_level
 from model.engines.lower import Lowering
 from model.engines.trace import Trace, find_trace
-from model.lang.machine import Machine, Property, Scope
+from model.lang.machine import Machine
+from model.lang.parts import Property, Scope
 
 HOLDS, VIOLATED, REACHED, NOT_REACHED, UNDECIDED = (
     "holds", "violated", "reached", "not reached", "undecided",

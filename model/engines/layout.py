@@ -2,20 +2,21 @@
 integer.
 
 A slot is one scalar part of the state. Its number is the value itself for a range, the index for a
-sort, 0 or 1 for a truth value, 0 or 1 + index for an option, a bit mask for a set. The packed form
-subtracts the lowest value and gives each slot the bits it needs, so equal states are equal
-integers.
+sort or an enum, 0 or 1 for a truth value, 0 or 1 + index for an option, a bit mask for a set. A
+sequence is its length and its elements, with the lowest values past its end; a bag is the sorted
+row of its elements. The packed form subtracts the lowest value and gives each slot the bits it
+needs, so equal states are equal integers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from model.lang.containers import Map, Record, Seq, Set
+from model.lang.containers import Bag, Map, Record, Seq, Set
 from model.lang.places import ModelError
-from model.lang.terms import Bool, Bound, Option, Range, Sort, Term
+from model.lang.terms import Bool, Bound, Enum, Option, Range, Sort, Term
 
 LENGTH = "length"
 # Kernels keep a state as words of this many bits; no slot that is not wider stands in two of them.
@@ -55,6 +56,8 @@ class Sizes:
         """The lowest and highest number of a scalar type."""
         if issubclass(of, Bool):
             return 0, 1
+        if issubclass(of, Enum):
+            return 0, len(of.names) - 1
         if issubclass(of, Sort):
             low, high = 0, self.number(of.size) - 1
         elif issubclass(of, Range):
@@ -70,7 +73,7 @@ class Sizes:
         return low, high
 
     def cardinality(self, of: type[Term]) -> int:
-        """How many values a sort, a range or Bool has."""
+        """How many values a sort, a range, an enum or Bool has."""
         low, high = self.limits(of)
         return high - low + 1
 
@@ -87,7 +90,7 @@ class Sizes:
         elif issubclass(of, Map):
             for index in range(self.cardinality(of.key)):
                 yield from _under(index, self.leaves(of.item))
-        elif issubclass(of, Seq):
+        elif issubclass(of, Seq | Bag):
             capacity = self.number(of.capacity)
             yield (LENGTH,), Range, 0, capacity
             for index in range(capacity):
@@ -99,6 +102,8 @@ class Sizes:
         """A scalar as a person writes it."""
         if issubclass(of, Bool):
             return str(bool(number))
+        if issubclass(of, Enum):
+            return of.names[number]
         if issubclass(of, Sort):
             return f"{of.__name__.lower()}{number + 1}"
         if issubclass(of, Option):
@@ -148,27 +153,31 @@ class Layout:
         """A state as a person reads it: each visible part by its name, e.g.
         `replica[broker1].log`.
         """
-        return dict(self._show(self.state, (), self.unpack(packed), ""))
+        numbers = self.unpack(packed)
+        return dict(self._show(self.state, (), lambda path: numbers[self.index[path]], ""))
+
+    def show_value(self, of: type[Any], parts: Mapping[Path, int]) -> str:
+        """A value of any type, given as its scalar parts, in one line."""
+        return self._inline(of, (), parts.__getitem__)
 
     def _show(
-        self, of: type[Any], path: Path, numbers: list[int], name: str
+        self, of: type[Any], path: Path, read: Callable[[Path], int], name: str
     ) -> Iterator[tuple[str, str]]:
         if issubclass(of, Record):
             for field, part in of.fields().items():
-                yield from self._show(
-                    part, (*path, field), numbers, f"{name}.{field}" if name else field
-                )
+                inner = f"{name}.{field}" if name else field
+                yield from self._show(part, (*path, field), read, inner)
         elif issubclass(of, Map):
             for index, key in enumerate(self.sizes.values(of.key)):
                 shown = f"{name}[{self.sizes.show(of.key, key)}]"
-                yield from self._show(of.item, (*path, index), numbers, shown)
-        elif issubclass(of, Seq):
-            length = numbers[self.index[(*path, LENGTH)]]
-            parts = (self._inline(of.item, (*path, i), numbers) for i in range(length))
-            yield name, "[" + ", ".join(parts) + "]"
+                yield from self._show(of.item, (*path, index), read, shown)
+        elif issubclass(of, Seq | Bag):
+            length = read((*path, LENGTH))
+            shown = ", ".join(self._inline(of.item, (*path, i), read) for i in range(length))
+            yield name, f"[{shown}]" if issubclass(of, Seq) else f"{{{shown}}}"
         else:
-            yield name, self.sizes.show(of, numbers[self.index[path]])
+            yield name, self.sizes.show(of, read(path))
 
-    def _inline(self, of: type[Any], path: Path, numbers: list[int]) -> str:
-        parts = self._show(of, path, numbers, "")
+    def _inline(self, of: type[Any], path: Path, read: Callable[[Path], int]) -> str:
+        parts = self._show(of, path, read, "")
         return " ".join(f"{name} {text}" if name else text for name, text in parts)

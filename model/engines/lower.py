@@ -17,10 +17,11 @@ from model.engines import scalars
 from model.engines.layout import LENGTH, Layout, Path
 from model.engines.scalars import Scalar
 from model.lang.containers import Set
-from model.lang.machine import Action, Machine, Scope
-from model.lang.nodes import Node
+from model.lang.machine import Machine
+from model.lang.nodes import BINDERS, Node
+from model.lang.parts import Action, Scope
 from model.lang.places import ModelError
-from model.lang.terms import Bool, Bound, Option, Range, Sort, Term
+from model.lang.terms import Bool, Bound, Enum, Option, Range, Sort, Term
 
 Environment = dict[Any, Scalar]
 
@@ -31,7 +32,7 @@ class Step:
 
     Where it happens and `fits` does not hold, the scope is too small: a new value is outside the
     limits of its slot, a map was to change at a key that it does not have, or a full sequence was
-    to grow.
+    to grow. `drawn` has the parts of each argument that is drawn from a bag.
     """
 
     action: Action
@@ -39,6 +40,7 @@ class Step:
     guards: dict[str, Scalar]
     updates: dict[int, Scalar]
     fits: Scalar
+    drawn: dict[str, dict[Path, Scalar]]
 
 
 class Lowering:
@@ -103,14 +105,19 @@ class Lowering:
         guards = {name: self.truth(guard, environment) for name, guard in action.guards.items()}
         updates: dict[int, Scalar] = {}
         if scalars.FALSE in guards.values():
-            return Step(action, arguments, guards, updates, scalars.TRUE)
+            return Step(action, arguments, guards, updates, scalars.TRUE, {})
         fits = [self._room(action.after, environment)]
         for index, slot in enumerate(self.layout.slots):
             value = self._leaf(action.after, slot.path, environment)
             if value is not scalars.slot(index, slot.low, slot.high):
                 updates[index] = value
                 fits.append(scalars.within(value, slot.low, slot.high))
-        return Step(action, arguments, guards, updates, scalars.conjunction(*fits))
+        drawn = {
+            name: {path: self._leaf(node, path, environment) for path, *_ in leaves}
+            for name, node in action.drawn.items()
+            for leaves in [list(self.sizes.leaves(node.type))]
+        }
+        return Step(action, arguments, guards, updates, scalars.conjunction(*fits), drawn)
 
     def _room(self, after: Node, environment: Environment) -> Scalar:
         """Every key that is written exists, and no sequence grows that is full."""
@@ -125,7 +132,7 @@ class Lowering:
                 key = node.arguments[1]
                 last = self.sizes.cardinality(node.type.key) - 1
                 found.append(scalars.within(self._index(key, node.type.key, environment), 0, last))
-            elif node.operation == "appended":
+            elif node.operation in ("appended", "added"):
                 length = self._scalar(node.arguments[0], (LENGTH,), environment)
                 found.append(scalars.less(length, scalars.number(self._capacity(node.type))))
         return scalars.conjunction(*found)
@@ -155,7 +162,7 @@ class Lowering:
                 names = {(node.type, node.data)}
             else:
                 names = {n for argument in node.arguments for n in self._free_names(argument)}
-                if node.operation in ("every", "exists", "largest", "smallest"):
+                if node.operation in BINDERS:
                     names.discard(node.data)
             found = self._free[id(node)] = tuple(sorted(names, key=repr))
         return found
@@ -361,28 +368,108 @@ class Lowering:
         kept = scalars.less(scalars.number(int(path[0])), keep)
         return scalars.if_else(kept, before, self._default_at(sequence.type, path))
 
+    # Bags: the elements stand sorted, so each cell looks at its neighbour.
+
+    def _added(self, node: Node, path: Path, environment: Environment) -> Scalar:
+        bag, element = node.arguments
+        if path == (LENGTH,):
+            length = self._scalar(bag, path, environment)
+            return scalars.add(length, scalars.number(1))
+        index, rest = int(path[0]), path[1:]
+        here = self._scalar(bag, path, environment)
+        before = self._scalar(bag, (index - 1, *rest), environment) if index else here
+        new = self._scalar(element, rest, environment)
+        stays = self._comes_first(bag, index, element, environment)
+        follows = scalars.TRUE
+        if index:
+            follows = self._comes_first(bag, index - 1, element, environment)
+        return scalars.if_else(stays, here, scalars.if_else(follows, new, before))
+
+    def _removed(self, node: Node, path: Path, environment: Environment) -> Scalar:
+        bag, element = node.arguments
+        capacity = self._capacity(bag.type)
+        here = self._scalar(bag, path, environment)
+        if path == (LENGTH,):
+            gone = self._among(bag, capacity, element, environment)
+            return scalars.if_else(gone, scalars.subtract(here, scalars.number(1)), here)
+        index, rest = int(path[0]), path[1:]
+        following = self._default_at(bag.type.item, rest)
+        if index + 1 < capacity:
+            following = self._scalar(bag, (index + 1, *rest), environment)
+        return scalars.if_else(self._among(bag, index + 1, element, environment), following, here)
+
+    def _in_bag(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        element, bag = node.arguments
+        return self._among(bag, self._capacity(bag.type), element, environment)
+
+    def _among(self, bag: Node, cells: int, element: Node, environment: Environment) -> Scalar:
+        """The element is in one of the first cells of the bag."""
+        length = self._scalar(bag, (LENGTH,), environment)
+        found = []
+        for index in range(cells):
+            same = [
+                scalars.equal(
+                    self._scalar(bag, (index, *leaf), environment),
+                    self._scalar(element, leaf, environment),
+                )
+                for leaf, *_ in self.sizes.leaves(bag.type.item)
+            ]
+            used = scalars.less(scalars.number(index), length)
+            found.append(scalars.conjunction(used, *same))
+        return scalars.disjunction(*found)
+
+    def _comes_first(
+        self, bag: Node, index: int, element: Node, environment: Environment
+    ) -> Scalar:
+        """A cell of the bag is used and stands before a new element, or is equal to it."""
+        length = self._scalar(bag, (LENGTH,), environment)
+        in_order = scalars.TRUE
+        for leaf, *_ in reversed(list(self.sizes.leaves(bag.type.item))):
+            one = self._leaf(bag, (index, *leaf), environment)
+            two = self._leaf(element, leaf, environment)
+            same = scalars.conjunction(scalars.equal(one, two), in_order)
+            in_order = scalars.disjunction(scalars.less(one, two), same)
+        return scalars.conjunction(scalars.less(scalars.number(index), length), in_order)
+
     # Quantifiers.
 
-    def _bodies(self, node: Node, environment: Environment) -> Iterator[tuple[int, Scalar]]:
+    def _those(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
+        mask = scalars.number(0)
+        for position, (_, body) in enumerate(self._bodies(node, (), environment)):
+            here = scalars.if_else(body, scalars.number(1 << position), scalars.number(0))
+            mask = scalars.combine("union", mask, here)
+        return mask
+
+    def _each(self, node: Node, path: Path, environment: Environment) -> Scalar:
+        domain, _ = node.data
+        value = self.sizes.values(domain)[int(path[0])]
+        return self._body(node, value, path[1:], environment)
+
+    def _bodies(
+        self, node: Node, path: Path, environment: Environment
+    ) -> Iterator[tuple[int, Scalar]]:
         domain, _ = node.data
         for value in self.sizes.values(domain):
-            bound = scalars.number(value)
-            if issubclass(domain, Bool):
-                bound = scalars.truth_of(bool(value))
-            inner = {**environment, node.data: bound}
-            yield value, self._scalar(node.arguments[0], (), inner)
+            yield value, self._body(node, value, path, environment)
+
+    def _body(self, node: Node, value: int, path: Path, environment: Environment) -> Scalar:
+        """The body of a binder for one value of its variable."""
+        domain, _ = node.data
+        is_truth = issubclass(domain, Bool)
+        bound = scalars.truth_of(bool(value)) if is_truth else scalars.number(value)
+        return self._scalar(node.arguments[0], path, {**environment, node.data: bound})
 
     def _every(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
-        return scalars.conjunction(*(body for _, body in self._bodies(node, environment)))
+        return scalars.conjunction(*(body for _, body in self._bodies(node, (), environment)))
 
     def _exists(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
-        return scalars.disjunction(*(body for _, body in self._bodies(node, environment)))
+        return scalars.disjunction(*(body for _, body in self._bodies(node, (), environment)))
 
     def _largest(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
-        return self._extreme(node, environment, list(self._bodies(node, environment)))
+        return self._extreme(node, environment, list(self._bodies(node, (), environment)))
 
     def _smallest(self, node: Node, path: Path, environment: Environment) -> Scalar:  # noqa: ARG002
-        return self._extreme(node, environment, list(self._bodies(node, environment))[::-1])
+        return self._extreme(node, environment, list(self._bodies(node, (), environment))[::-1])
 
     def _extreme(
         self, node: Node, environment: Environment, bodies: list[tuple[int, Scalar]]
@@ -395,4 +482,4 @@ class Lowering:
 
 
 def _is_scalar(of: type[Term]) -> bool:
-    return issubclass(of, Bool | Sort | Range | Option | Set)
+    return issubclass(of, Bool | Enum | Sort | Range | Option | Set)

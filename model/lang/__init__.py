@@ -1,10 +1,12 @@
 """The modelling language: everything a model may use."""
 
-from model.lang.containers import Map, Record, Seq, Set
+from model.lang.containers import Bag, Map, Record, Seq, Set
 from model.lang.expressions import (
+    each,
     every,
     everything,
     exists,
+    greatest_of,
     if_else,
     implies,
     largest,
@@ -14,14 +16,18 @@ from model.lang.expressions import (
     set_of,
     smallest,
     some,
+    those,
 )
-from model.lang.machine import Machine, Scope, needs
+from model.lang.machine import Machine, leads_to, needs
+from model.lang.parts import Scope
 from model.lang.places import ModelError
-from model.lang.terms import Bool, Bound, Option, Range, Sort
+from model.lang.terms import Bool, Bound, Enum, Option, Range, Sort, Value
 
 __all__ = [
+    "Bag",
     "Bool",
     "Bound",
+    "Enum",
     "Machine",
     "Map",
     "ModelError",
@@ -32,12 +38,16 @@ __all__ = [
     "Seq",
     "Set",
     "Sort",
+    "Value",
+    "each",
     "every",
     "everything",
     "exists",
+    "greatest_of",
     "if_else",
     "implies",
     "largest",
+    "leads_to",
     "least_of",
     "needs",
     "no_element",
@@ -45,4 +55,5 @@ __all__ = [
     "set_of",
     "smallest",
     "some",
+    "those",
 ]

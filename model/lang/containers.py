@@ -1,4 +1,4 @@
-"""The types that hold others: sets, sequences, maps and records.
+"""The types that hold others: sets, sequences, bags, maps and records.
 
 While an action runs their terms are references into the state, as in Python; elsewhere, such as
 `Entry(...)` or `isr - lagging`, they are values and cannot be changed.
@@ -138,6 +138,11 @@ class Seq(Container, Generic[T]):
         at = Count.literal(index)
         return self.item.of_node(node("at", self.item, self.node, at))  # type: ignore[return-value]
 
+    def upto(self, length: Range) -> Self:
+        """The sequence of the first `length` elements, as a value."""
+        cls = type(self)
+        return cls.of_node(node("truncated", cls, self.node, Count.literal(length)))
+
     def append(self, element: T) -> None:
         """Put an element at the end; full is an error of the scope, so guard against it or give
         room.
@@ -146,7 +151,68 @@ class Seq(Container, Generic[T]):
 
     def truncate(self, length: Range) -> None:
         """Keep the first `length` elements; longer than it is changes nothing."""
-        self._become(node("truncated", type(self), self.node, Count.literal(length)))
+        self._become(self.upto(length).node)
+
+
+class Position(Range):
+    """A place in the sorted row of a bag's elements: each bag type has its own subclass."""
+
+    __slots__ = ()
+    bag: ClassVar[type[Term]]
+
+
+class Bag(Container, Generic[T]):
+    """At most `capacity` records in no order, equal ones counted: `class Network(Bag[Message]):
+    capacity = Bound("in_flight")`.
+
+    Readers keep the elements sorted, so that equal bags are equal states.
+    """
+
+    __slots__ = ()
+    item: ClassVar[type[Term]]
+    capacity: ClassVar[int | Bound]
+    _position: ClassVar[type[Position]]
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, item: type[Term]) -> type:
+            return with_items(cls, item)
+
+    @classmethod
+    def _attributes(cls, parts: tuple[type[Term], ...]) -> dict[str, Any]:
+        if not (isinstance(parts[0], type) and issubclass(parts[0], Record)):
+            raise ModelError(f"the element of a Bag must be a Record, not {parts[0]!r}")
+        return {"item": parts[0]}
+
+    @classmethod
+    def position(cls) -> type[Position]:
+        """The positions that a bag of this type can have (for readers of the language)."""
+        if "_position" not in vars(cls):
+            sizes = {"low": 0, "high": cls.capacity - 1, "bag": cls, "__slots__": ()}
+            cls._position = type(f"{cls.__name__}Position", (Position,), sizes)
+        return cls._position
+
+    def element(self, position: Position) -> T:
+        """The element at a position (for readers of the language)."""
+        at = node("at", self.item, self.node, position.node)
+        return self.item.of_node(at)  # type: ignore[return-value]
+
+    def has(self, element: T) -> Bool:
+        """Is this an element, once or more often."""
+        return Bool.of_node(node("in_bag", Bool, self.item.literal(element), self.node))
+
+    @property
+    def size(self) -> Count:
+        """How many elements there are, equal ones counted."""
+        return Count.of_node(node("length", Count, self.node))
+
+    def add(self, element: T) -> None:
+        """Put an element in, once more if it is there; full is an error of the scope."""
+        self._become(node("added", type(self), self.node, self.item.literal(element)))
+
+    def remove(self, element: T) -> None:
+        """Take an element out, once; a bag that does not have it stays as it is."""
+        self._become(node("removed", type(self), self.node, self.item.literal(element)))
 
 
 class Map(Container, Generic[K, T]):

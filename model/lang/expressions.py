@@ -7,12 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from model.lang.containers import Set
+from model.lang.containers import Bag, Map, Set
 from model.lang.nodes import Node, node
 from model.lang.places import ModelError, current_trace
 from model.lang.terms import Bool, Option, Range, Term
 
 T = TypeVar("T", bound=Term)
+V = TypeVar("V", bound=Term)
 N = TypeVar("N", bound=Range)
 
 
@@ -31,6 +32,11 @@ def if_else(condition: Bool, then: T, otherwise: T) -> T:
 def least_of(one: N, other: Range) -> N:
     """The smaller of two numbers."""
     return if_else(one <= other, one, type(one).of_node(other.node))
+
+
+def greatest_of(one: N, other: Range) -> N:
+    """The larger of two numbers."""
+    return if_else(one >= other, one, type(one).of_node(other.node))
 
 
 def some(value: T) -> Option[T]:
@@ -65,17 +71,43 @@ def everything(of: type[T]) -> Set[T]:
     return full.of_node(node("everything", full))
 
 
-def every(domain: type[T] | Set[T], claim: Callable[[T], Bool]) -> Bool:
-    """The claim holds for all values of a type, or for all elements of a set."""
+def those(domain: type[T], claim: Callable[[T], Bool]) -> Set[T]:
+    """The set of all values of a type for which the claim holds."""
+    of = cast("type[Set[T]]", Set[domain])  # type: ignore[valid-type]
+    return of.of_node(_quantified("those", of, domain, claim))
+
+
+def each(domain: type[T], value: Callable[[T], V]) -> Map[T, V]:
+    """The map that holds a value for each key."""
+    made: list[type[V]] = []
+
+    def body(key: T) -> Node:
+        term = value(key)
+        made.append(type(term))
+        return term.node
+
+    inner = _body("each", domain, body)
+    of = cast("type[Map[T, V]]", Map[domain, made[0]])  # type: ignore[valid-type]
+    return of.of_node(node("each", of, inner[0], data=inner[1]))
+
+
+def every(domain: type[T] | Set[T] | Bag[T], claim: Callable[[T], Bool]) -> Bool:
+    """The claim holds for all values of a type, or for all elements of a set or bag."""
     if isinstance(domain, Set):
         return every(_item(domain), lambda x: implies(domain.has(x), claim(x)))
+    if isinstance(domain, Bag):
+        return every(
+            domain.position(), lambda i: implies(i < domain.size, claim(domain.element(i)))
+        )
     return Bool.of_node(_quantified("every", Bool, domain, claim))
 
 
-def exists(domain: type[T] | Set[T], claim: Callable[[T], Bool]) -> Bool:
-    """The claim holds for some value of a type, or for some element of a set."""
+def exists(domain: type[T] | Set[T] | Bag[T], claim: Callable[[T], Bool]) -> Bool:
+    """The claim holds for some value of a type, or for some element of a set or bag."""
     if isinstance(domain, Set):
         return exists(_item(domain), lambda x: domain.has(x) & claim(x))
+    if isinstance(domain, Bag):
+        return exists(domain.position(), lambda i: (i < domain.size) & claim(domain.element(i)))
     return Bool.of_node(_quantified("exists", Bool, domain, claim))
 
 
@@ -93,15 +125,22 @@ def _item(domain: Set[T]) -> type[T]:
     return cast("type[T]", domain.item)
 
 
-def _quantified(
-    operation: str, of: type[Term], domain: type[T], claim: Callable[[T], Bool], *rest: Node
-) -> Node:
+def _body(
+    operation: str, domain: type[T], body: Callable[[T], Node]
+) -> tuple[Node, tuple[type[T], int]]:
+    """The body of a binder, and what it binds: (type, depth)."""
     trace = current_trace(operation)
     depth = trace.quantifiers_open
     variable = domain.of_node(node("bound_variable", domain, data=depth))
     trace.quantifiers_open += 1
     try:
-        body = Bool.literal(claim(variable))
+        return body(variable), (domain, depth)
     finally:
         trace.quantifiers_open -= 1
-    return node(operation, of, body, *rest, data=(domain, depth))
+
+
+def _quantified(
+    operation: str, of: type[Term], domain: type[T], claim: Callable[[T], Bool], *rest: Node
+) -> Node:
+    body, bound = _body(operation, domain, lambda x: Bool.literal(claim(x)))
+    return node(operation, of, body, *rest, data=bound)

@@ -7,58 +7,30 @@ how any reader works.
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar
 
-from model.lang.containers import Map, Record, Seq, Set
+from model.lang.containers import Record
 from model.lang.nodes import Node, node
-from model.lang.places import ModelError, Place, Trace, current_trace, open_traces
-from model.lang.terms import Bool, Option, Range, Sort, Term
+from model.lang.parts import Action, Liveness, Mutant, Property, Refinement, Scope
+from model.lang.places import ModelError, current_trace
+from model.lang.terms import Bool, Bound
+from model.lang.tracing import (
+    check_clauses,
+    read_action,
+    read_start,
+    read_updates,
+    read_value,
+    require_complete,
+    summary_of,
+)
 
 S = TypeVar("S", bound=Record)
-CLAUSE = re.compile(r"[A-Z]{4}-\d\d")
-
-
-@dataclass(frozen=True)
-class Action:
-    """One kind of step: for arguments that meet all guards, the state becomes `after`."""
-
-    name: str
-    clauses: tuple[str, ...]
-    summary: str
-    parameters: dict[str, type[Term]]
-    guards: dict[str, Node]
-    after: Node
-
-
-@dataclass(frozen=True)
-class Property:
-    """A claim about states. `kind` is always (must hold), sometimes (must be reached) or lemma
-    (for proofs).
-    """
-
-    name: str
-    kind: str
-    clauses: tuple[str, ...]
-    summary: str
-    holds: Node
-    broken_by: str | None = None
-    broken_at: str = "default"
-
-
-@dataclass(frozen=True)
-class Scope:
-    """How large the types are, why, and how many states there are (None where nobody counted them
-    yet).
-    """
-
-    name: str
-    bounds: dict[str, int]
-    why: str
-    states: int | None = None
+G = TypeVar("G", bound=Record)
+C = TypeVar("C", bound=Record)
+ActionFunction = Callable[..., None]
+Claim = Callable[[S], Bool]
 
 
 @dataclass
@@ -76,69 +48,104 @@ class Machine(Generic[S]):
     breaks: dict[str, int] = field(default_factory=dict)
     actions: dict[str, Action] = field(default_factory=dict)
     properties: dict[str, Property] = field(default_factory=dict)
+    liveness: dict[str, Liveness] = field(default_factory=dict)
     scopes: dict[str, Scope] = field(default_factory=dict)
     proofs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    mutants: dict[str, Mutant] = field(default_factory=dict)
+    refinements: dict[str, Refinement] = field(default_factory=dict)
     start: Node | None = None
+    may_end: Node | None = None
+    start_function: Callable[..., None] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        _require_complete(self.state, self.state.__name__)
+        require_complete(self.state, self.state.__name__)
+
+    # The state and its steps.
 
     def initial(self, function: Callable[[S], None]) -> Callable[[S], None]:
         """Decorate the function that makes the first state; what it does not assign is the
         default.
         """
-        default = node("default", self.state)
-        what = f"initial state {function.__name__}"
-        trace = _run(what, default, True, False, self.state, function, {})
-        self.start = trace.state
+        self.start, self.start_function = read_start(self.state, function), function
         return function
 
-    def action(self, *clauses: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    def action(
+        self, *clauses: str, **bags: Callable[[S], Any]
+    ) -> Callable[[ActionFunction], ActionFunction]:
         """Decorate an action `(state, parameters...)`: first `needs(...)`, then assignments.
 
-        What is not assigned stays as it is. An action of a name that exists replaces it: that is
-        how a variant differs from its base.
+        What is not assigned stays as it is. A keyword says from which bag a parameter is drawn:
+        `request=lambda s: s.network`. An action of a name that exists replaces it: that is how a
+        variant differs from its base.
         """
-        _check_clauses(clauses)
+        check_clauses(clauses)
 
-        def define(function: Callable[..., None]) -> Callable[..., None]:
-            what = f"action {function.__name__}"
-            parameters = _parameters(function, what)
-            before = node("state", self.state)
-            trace = _run(what, before, True, True, self.state, function, parameters)
-            if not trace.updated:
-                raise ModelError(f"{what} changes nothing: assign something, or drop it")
-            self.actions[function.__name__] = Action(
-                function.__name__,
-                clauses,
-                _summary(function),
-                parameters,
-                trace.guards,
-                trace.state,
-            )
+        def define(function: ActionFunction) -> ActionFunction:
+            self.actions[function.__name__] = read_action(self.state, function, clauses, bags)
             return function
 
         return define
 
+    def ends(self, function: Claim[S]) -> Claim[S]:
+        """Decorate the claim of the states in which a run may end; any other state without a step
+        is then a deadlock.
+        """
+        self.may_end = self._claim(function)
+        return function
+
+    # Claims.
+
     def always(
         self, *clauses: str, broken_by: str, broken_at: str = "default"
-    ) -> Callable[[Callable[[S], Bool]], Callable[[S], Bool]]:
+    ) -> Callable[[Claim[S]], Claim[S]]:
         """Decorate a claim about every reachable state.
 
-        `broken_by` names the guard `action.guard` without which the claim fails, at the scope
+        `broken_by` names a mutant (see `mutated`) in which the claim fails, at the scope
         `broken_at`; a claim that nothing can break says nothing.
         """
         return self._property("always", clauses, broken_by, broken_at)
 
-    def sometimes(self, *clauses: str) -> Callable[[Callable[[S], Bool]], Callable[[S], Bool]]:
+    def sometimes(self, *clauses: str) -> Callable[[Claim[S]], Claim[S]]:
         """Decorate a claim that some reachable state meets: the witness that the model is not
         empty.
         """
         return self._property("sometimes", clauses)
 
-    def lemma(self, function: Callable[[S], Bool]) -> Callable[[S], Bool]:
+    def lemma(self, function: Claim[S]) -> Claim[S]:
         """Decorate a claim that proofs use; it is checked on every state like `always`."""
         return self._property("lemma", ())(function)
+
+    def eventually(
+        self,
+        *clauses: str,
+        broken_by: str,
+        fair: Iterable[str] = (),
+        strongly_fair: Iterable[str] = (),
+        broken_at: str = "default",
+    ) -> Callable[[Callable[[S], Bool | LeadsTo]], Callable[[S], Bool | LeadsTo]]:
+        """Decorate a claim that is reached, sooner or later, from every state, or `leads_to(when,
+        then)`.
+
+        `fair` and `strongly_fair` say of which actions it is assumed that they do not wait for
+        ever; see `Liveness`.
+        """
+        check_clauses(clauses)
+        assumed = tuple(fair), tuple(strongly_fair)
+
+        def define(function: Callable[[S], Bool | LeadsTo]) -> Callable[[S], Bool | LeadsTo]:
+            name = function.__name__
+            self._require_new(name)
+            for entry in (*assumed[0], *assumed[1]):
+                self._require_fairness(entry)
+            when = self._claim(lambda s: _leading(function(s)).when, name)
+            then = self._claim(lambda s: _leading(function(s)).then, name)
+            self.liveness[name] = Liveness(
+                name, clauses, summary_of(function), when, then, *assumed, broken_by, broken_at,
+                function,
+            )  # fmt: skip
+            return function
+
+        return define
 
     def proof(self, goal: str, by: Iterable[str] = ()) -> None:
         """State that the lemmas `by`, together with the goal, are inductive: true in runs of any
@@ -151,9 +158,29 @@ class Machine(Generic[S]):
                 )
         self.proofs[goal] = tuple(by)
 
+    def refines(
+        self, contract: Machine[C], **bounds: int | Bound
+    ) -> Callable[[Callable[[S], C]], Callable[[S], C]]:
+        """Decorate the function that says which state of the contract one sees in a state.
+
+        Keywords give those bounds of the contract that this machine knows by another name.
+        """
+
+        def define(function: Callable[[S], C]) -> Callable[[S], C]:
+            what = f"refinement {function.__name__}"
+            seen_as = read_value(what, self.state, function, contract.state)
+            self.refinements[contract.name] = Refinement(
+                contract, function.__name__, summary_of(function), seen_as, bounds, function
+            )
+            return function
+
+        return define
+
     def scope(self, name: str, why: str, states: int | None = None, **bounds: int) -> None:
         """Name a size, the reason for it, and the exact number of its distinct states."""
         self.scopes[name] = Scope(name, bounds, why, states)
+
+    # Machines made of this one.
 
     def variant(
         self, design: str, title: str, without: Iterable[str] = (), **breaks: int
@@ -167,22 +194,99 @@ class Machine(Generic[S]):
         for name in without:
             if name not in self.actions:
                 raise ModelError(f"{self.name} has no action {name!r} to leave out")
-        kept = {name: action for name, action in self.actions.items() if name not in set(without)}
-        properties = {k: p for k, p in self.properties.items() if p.kind == "always"}
-        scopes = {k: replace(s, states=None) for k, s in self.scopes.items()}
-        return Machine(
-            self.name, self.state, title, design, breaks, kept, properties, scopes, {}, self.start
+        return replace(
+            self,
+            title=title,
+            design=design,
+            breaks=breaks,
+            actions={n: a for n, a in self.actions.items() if n not in set(without)},
+            properties={k: p for k, p in self.properties.items() if p.kind == "always"},
+            scopes={k: replace(s, states=None) for k, s in self.scopes.items()},
+            liveness={},
+            mutants={},
+            proofs={},
+            refinements=dict(self.refinements),
         )
 
-    def without_guard(self, dropped: str) -> Machine[S]:
-        """The mutant in which one guard, named `action.guard`, is missing."""
-        action_name, _, guard = dropped.partition(".")
-        action = self.actions.get(action_name)
-        if action is None or guard not in action.guards:
-            raise ModelError(f"{self.name} has no guard {dropped!r}")
-        guards = {name: g for name, g in action.guards.items() if name != guard}
-        actions = {**self.actions, action_name: replace(action, guards=guards)}
-        return replace(self, design=f"{self.design} without {dropped}", actions=actions)
+    def mutant(
+        self, replaces: str | None = None, **bags: Callable[[S], Any]
+    ) -> Callable[[ActionFunction], ActionFunction]:
+        """Decorate a wrong version of an action, or a wrong action that is added."""
+
+        def define(function: ActionFunction) -> ActionFunction:
+            name = function.__name__
+            if replaces is not None and replaces not in self.actions:
+                raise ModelError(f"mutant {name}: {self.name} has no action {replaces!r}")
+            if name in self.mutants or name in self.actions:
+                raise ModelError(f"{self.name} has two things named {name!r}")
+            drawn = bags or (self.actions[replaces].bags if replaces else {})
+            action = read_action(self.state, function, (), drawn)
+            self.mutants[name] = Mutant(name, action.summary, action, replaces)
+            return function
+
+        return define
+
+    def mutated(self, what: str) -> Machine[S]:
+        """The machine with one thing broken: a guard `action.guard` that is missing, an action
+        that is missing, one of the mutants, or `fair ENTRY`: an assumption that is not made.
+        """
+        actions, liveness = dict(self.actions), self.liveness
+        action, _, guard = what.partition(".")
+        if what.startswith("fair "):
+            liveness = self._without_fairness(what.removeprefix("fair "))
+        elif what in self.mutants:
+            mutant = self.mutants[what]
+            if mutant.replaces:
+                del actions[mutant.replaces]
+            actions[what] = mutant.action
+        elif action in actions and not guard:
+            del actions[action]
+        elif action in actions and guard in actions[action].guards:
+            kept = {n: g for n, g in actions[action].guards.items() if n != guard}
+            actions[action] = replace(actions[action], guards=kept)
+        else:
+            raise ModelError(f"{self.name} has no guard, action, mutant or fairness {what!r}")
+        design = f"{self.design}, broken: {what}"
+        return replace(self, design=design, actions=actions, liveness=liveness)
+
+    def extended(self, state: type[G]) -> Machine[G]:
+        """The same machine over a state with more fields, read again: for ghosts, which only
+        proofs need. Say with `also` how the new fields change.
+        """
+        if self.state not in state.__mro__:
+            raise ModelError(f"{state.__name__} does not extend {self.state.__name__}")
+        larger: Machine[G] = Machine(self.name, state, self.title, self.design, dict(self.breaks))
+        if self.start_function:
+            larger.initial(self.start_function)
+        for action in self.actions.values():
+            larger.action(*action.clauses, **action.bags)(action.function)
+        for claim in self.properties.values():
+            define = larger._property(claim.kind, claim.clauses, claim.broken_by, claim.broken_at)
+            define(claim.function)
+        larger.scopes = {k: replace(s, states=None) for k, s in self.scopes.items()}
+        return larger
+
+    def also(self, action: str) -> Callable[[ActionFunction], ActionFunction]:
+        """Decorate what an action does to the fields that it does not know, seen from the state
+        before it.
+        """
+        if action not in self.actions:
+            raise ModelError(f"{self.name} has no action {action!r} to add to")
+
+        def define(function: ActionFunction) -> ActionFunction:
+            known = self.actions[action]
+            after = _added(known.after, read_updates(self.state, function, known), function)
+            self.actions[action] = replace(known, after=after)
+            return function
+
+        return define
+
+    def _claim(self, function: Claim[S], name: str = "") -> Node:
+        return read_value(f"property {name or function.__name__}", self.state, function, Bool)
+
+    def _require_new(self, name: str) -> None:
+        if name in self.properties or name in self.liveness:
+            raise ModelError(f"{self.name} has two properties named {name!r}")
 
     def _property(
         self,
@@ -190,26 +294,72 @@ class Machine(Generic[S]):
         clauses: tuple[str, ...],
         broken_by: str | None = None,
         broken_at: str = "default",
-    ) -> Callable[[Callable[[S], Bool]], Callable[[S], Bool]]:
-        _check_clauses(clauses)
+    ) -> Callable[[Claim[S]], Claim[S]]:
+        check_clauses(clauses)
 
-        def define(function: Callable[[S], Bool]) -> Callable[[S], Bool]:
+        def define(function: Claim[S]) -> Claim[S]:
             name = function.__name__
-            if name in self.properties:
-                raise ModelError(f"{self.name} has two properties named {name!r}")
-            claims: list[Node] = []
-            what = f"property {name}"
-
-            def body(state: S) -> None:
-                claims.append(Bool.literal(function(state)))
-
-            _run(what, node("state", self.state), False, False, self.state, body, {})
+            self._require_new(name)
+            holds, summary = self._claim(function), summary_of(function)
             self.properties[name] = Property(
-                name, kind, clauses, _summary(function), claims[0], broken_by, broken_at
+                name, kind, clauses, summary, holds, broken_by, broken_at, function
             )
             return function
 
         return define
+
+    def _require_fairness(self, entry: str) -> None:
+        name, _, rest = entry.partition("(")
+        action = self.actions.get(name)
+        if action is None:
+            raise ModelError(f"fairness of {entry!r}: {self.name} has no such action")
+        for parameter in filter(None, (p.strip() for p in rest.rstrip(")").split(","))):
+            if parameter not in action.parameters or parameter in action.drawn:
+                raise ModelError(f"fairness of {entry!r}: {name} has no parameter {parameter!r}")
+
+    def _without_fairness(self, entry: str) -> dict[str, Liveness]:
+        found = {
+            name: replace(
+                claim,
+                fair=tuple(e for e in claim.fair if e != entry),
+                strongly_fair=tuple(e for e in claim.strongly_fair if e != entry),
+            )
+            for name, claim in self.liveness.items()
+        }
+        if found == self.liveness:
+            raise ModelError(f"no claim of {self.name} assumes the fairness of {entry!r}")
+        return found
+
+
+@dataclass(frozen=True)
+class LeadsTo:
+    """Where `when` holds, `then` holds at that time or later."""
+
+    when: Bool
+    then: Bool
+
+
+def leads_to(when: Bool, then: Bool) -> LeadsTo:
+    """For `eventually`: whenever the first holds, the second holds at that time or later."""
+    return LeadsTo(when, then)
+
+
+def _leading(claim: Bool | LeadsTo) -> LeadsTo:
+    return claim if isinstance(claim, LeadsTo) else LeadsTo(Bool(True), claim)
+
+
+def _added(after: Node, changed: Node, function: ActionFunction) -> Node:
+    """The state after an action, with the fields that an addition changed."""
+    of, before = after.type, node("state", after.type)
+    for name, part in of.fields().items():
+        old = node("field", part, before, data=name)
+        new = node("field", part, changed, data=name)
+        if new is old:
+            continue
+        if node("field", part, after, data=name) is not old:
+            raise ModelError(f"addition {function.__name__} changes {name}, as the action does")
+        after = node("with_field", of, after, new, data=name)
+    return after
 
 
 def needs(**guards: Bool) -> None:
@@ -223,79 +373,3 @@ def needs(**guards: Bool) -> None:
         if name in trace.guards:
             raise ModelError(f"there are two guards named {name!r}")
         trace.guards[name] = Bool.literal(guard)
-
-
-def _run(
-    what: str,
-    before: Node,
-    may_update: bool,
-    may_guard: bool,
-    state: type[S],
-    function: Callable[..., None],
-    parameters: dict[str, type[Term]],
-) -> Trace:
-    """Run a function once with terms for its arguments, and keep what it said."""
-    trace = Trace(what, before, may_update, may_guard)
-    open_traces().append(trace)
-    try:
-        arguments = [of.of_node(node("parameter", of, data=n)) for n, of in parameters.items()]
-        function(state.at_place(Place(trace)), *arguments)
-    except ModelError as error:
-        raise ModelError(f"{what}: {error}") from None
-    finally:
-        open_traces().pop()
-    return trace
-
-
-SIZES: dict[type[Term], tuple[str, ...]] = {
-    Sort: ("size",),
-    Range: ("low", "high"),
-    Option: ("item",),
-    Set: ("item",),
-    Seq: ("item", "capacity"),
-    Map: ("key", "item"),
-}
-
-
-def _require_complete(of: Any, where: str) -> None:
-    """Every type that a state is made of says what it is made of, and how large it is."""
-    if not (isinstance(of, type) and issubclass(of, Term)):
-        raise ModelError(f"{where}: {of!r} is not a type of the language")
-    for base, needed in SIZES.items():
-        for name in needed if issubclass(of, base) else ():
-            if not hasattr(of, name):
-                raise ModelError(f"{where}: {of.__name__} does not say its {name}")
-    if issubclass(of, Record):
-        for name, part in of.fields().items():
-            _require_complete(part, f"{where}.{name}")
-    elif issubclass(of, Map | Seq | Set | Option):
-        for part in (getattr(of, "key", Bool), of.item):
-            _require_complete(part, where)
-
-
-def _parameters(function: Callable[..., None], what: str) -> dict[str, type[Term]]:
-    names = list(inspect.signature(function).parameters)[1:]
-    hints: dict[str, Any] = get_type_hints(function)
-    for name in names:
-        of = hints.get(name)
-        if not (isinstance(of, type) and issubclass(of, Sort | Range | Bool)):
-            raise ModelError(
-                f"{what}: the parameter {name} needs a Sort, a Range or Bool as its type"
-            )
-        _require_complete(of, f"{what}: the parameter {name}")
-    return {name: hints[name] for name in names}
-
-
-def _summary(function: Callable[..., Any]) -> str:
-    text = inspect.getdoc(function)
-    if not text:
-        raise ModelError(
-            f"{function.__name__} has no docstring: say in one sentence what it means"
-        )
-    return " ".join(text.split("\n\n")[0].split())
-
-
-def _check_clauses(clauses: tuple[str, ...]) -> None:
-    for clause in clauses:
-        if not CLAUSE.fullmatch(clause):
-            raise ModelError(f"{clause!r} is not a clause id such as REPL-04")

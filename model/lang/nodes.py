@@ -45,15 +45,23 @@ OPERATIONS: Final = {
     "with_field": "record, new value of the field; data: its name",
     "get": "map, key",
     "store": "map, key, new value",
-    "length": "of a sequence",
-    "at": "sequence, index; the default value past the end",
+    "length": "of a sequence or a bag",
+    "at": "sequence or (sorted) bag, index; the default value past the end",
     "appended": "sequence, new last element",
     "truncated": "sequence, greatest length to keep",
+    "added": "bag, element",
+    "removed": "bag, element; a bag that does not have it stays as it is",
+    "in_bag": "element, bag",
+    "those": "the set of the values for which the body holds; data: (type, depth)",
+    "each": "the map of the body for each value of the variable; data: (type, depth)",
     "every": "for all values of the variable the body holds; data: (type, depth)",
     "exists": "for some value of the variable the body holds; data: (type, depth)",
     "largest": "greatest value for which the body holds, else the second; data: (type, depth)",
     "smallest": "least value for which the body holds, else the second; data: (type, depth)",
 }
+
+# The operations whose first argument is a body with a variable of its own.
+BINDERS: Final = ("every", "exists", "largest", "smallest", "those", "each")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -25,6 +25,7 @@ from model.lang.nodes import Node, node
 from model.lang.places import ModelError, Place
 
 T = TypeVar("T", bound="Term")
+E = TypeVar("E", bound="Enum")
 
 
 class Bound:
@@ -155,6 +156,38 @@ class Sort(Term):
     size: ClassVar[int | Bound]
 
 
+class Value:
+    """One value of an Enum."""
+
+    name: str
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, owner: type[E]) -> E:
+        return owner.of_node(node("constant", owner, data=owner.names.index(self.name)))
+
+
+class Enum(Term):
+    """One of some named values, of which the first is the default.
+
+    >>> class Phase(Enum):
+    ...     EMPTY = Value()
+    ...     STABLE = Value()
+    >>> Phase.names
+    ('EMPTY', 'STABLE')
+    """
+
+    __slots__ = ()
+    names: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        own = tuple(name for name, value in vars(cls).items() if isinstance(value, Value))
+        cls.names = (*cls.names, *own)
+        if not cls.names:
+            raise ModelError(f"the enum {cls.__name__} has no values: write EMPTY = Value()")
+
+
 class Range(Term):
     """Whole numbers from `low` to `high`, both included; `Offset(0)` is a literal.
 
@@ -234,9 +267,10 @@ def with_items(cls: type, items: Any) -> type:
 
 
 def require_scalar(of: object, role: str) -> None:
-    if not (isinstance(of, type) and issubclass(of, Bool | Sort | Range)):
+    """Refuse what has parts: options, elements of sets and keys of maps are scalars."""
+    if not (isinstance(of, type) and issubclass(of, Bool | Enum | Sort | Range)):
         name = getattr(of, "__name__", repr(of))
-        raise ModelError(f"{role} must be a Sort, a Range or Bool, not {name}")
+        raise ModelError(f"{role} must be a Sort, a Range, an Enum or Bool, not {name}")
 
 
 class Option(Term, Generic[T]):

@@ -47,7 +47,7 @@ def test_sets_of_rooms_give_two_to_the_power_of_rooms_states() -> None:
 
 
 def test_a_number_that_does_not_fit_is_an_error_of_the_scope_and_not_cut() -> None:
-    machine = jug().without_guard("pour.has_room")
+    machine = jug().mutated("pour.has_room")
     with pytest.raises(ScopeTooSmallError, match=r"pour\(\) would set water to 6.* 0\.\.5"):
         explore(machine, machine.scopes["default"], until=["nothing"])
 

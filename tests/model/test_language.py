@@ -151,7 +151,8 @@ def test_a_parameter_needs_a_type() -> None:
             s.total += 1
 
     assert refused(define) == (
-        "action act: the parameter door needs a Sort, a Range or Bool as its type"
+        "action act: the parameter door needs a Sort, a Range, an Enum or Bool as its type; a "
+        "record is drawn from a bag: `@machine.action(..., door=lambda s: s.network)`"
     )
 
 
@@ -181,8 +182,10 @@ def test_a_record_needs_exactly_its_fields() -> None:
 
 
 def test_an_unknown_guard_cannot_be_dropped() -> None:
-    with pytest.raises(ModelError, match=r"doors has no guard 'act\.nothing'"):
-        Machine("doors", State, "doors").without_guard("act.nothing")
+    with pytest.raises(
+        ModelError, match=r"has no guard, action, mutant or fairness 'act\.nothing'"
+    ):
+        Machine("doors", State, "doors").mutated("act.nothing")
 
 
 def test_a_term_cannot_be_gone_through() -> None:

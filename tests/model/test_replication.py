@@ -50,7 +50,7 @@ def test_a_design_of_the_past_loses_records_in_as_few_steps_as_published(
 
 @pytest.mark.parametrize("claim", always, ids=lambda claim: claim.name)
 def test_each_property_is_broken_by_its_mutant(claim) -> None:  # type: ignore[no-untyped-def]
-    mutant = current.without_guard(claim.broken_by)
+    mutant = current.mutated(claim.broken_by)
     seen = explore(mutant, current.scopes[claim.broken_at], until=[claim.name])
     assert seen.verdicts[claim.name].outcome == "violated"
 
