@@ -3,7 +3,7 @@
 import pytest
 
 from model.engines.concrete import ScopeTooSmallError
-from model.engines.explore import explore
+from model.engines.explore import Limits, explore
 from model.lang import needs
 from tests.model.toys import Jugs, house, jug
 
@@ -49,7 +49,7 @@ def test_sets_of_rooms_give_two_to_the_power_of_rooms_states() -> None:
 def test_a_number_that_does_not_fit_is_an_error_of_the_scope_and_not_cut() -> None:
     machine = jug().mutated("pour.has_room")
     with pytest.raises(ScopeTooSmallError, match=r"pour\(\) would set water to 6.* 0\.\.5"):
-        explore(machine, machine.scopes["default"], until=["nothing"])
+        explore(machine, machine.scopes["default"], Limits(to_the_end=True))
 
 
 def test_an_action_that_no_state_enables_is_reported() -> None:
@@ -61,5 +61,5 @@ def test_an_action_that_no_state_enables_is_reported() -> None:
         needs(two_and_three=(s.water == 2) & (s.water == 3))
         s.water += 1
 
-    seen = explore(machine, machine.scopes["default"], until=["nothing"])
+    seen = explore(machine, machine.scopes["default"], Limits(to_the_end=True))
     assert seen.never_fired == ["overflow"]

@@ -7,7 +7,7 @@ import pytest
 
 from model import catalogue
 from model.check import check
-from model.engines.explore import explore
+from model.engines.explore import Limits, explore
 from model.engines.smt import prove, search
 from model.engines.stateful import walk
 from model.lang import Scope
@@ -51,7 +51,7 @@ def test_a_design_of_the_past_loses_records_in_as_few_steps_as_published(
 @pytest.mark.parametrize("claim", always, ids=lambda claim: claim.name)
 def test_each_property_is_broken_by_its_mutant(claim) -> None:  # type: ignore[no-untyped-def]
     mutant = current.mutated(claim.broken_by)
-    seen = explore(mutant, current.scopes[claim.broken_at], until=[claim.name])
+    seen = explore(mutant, current.scopes[claim.broken_at], Limits(until=[claim.name]))
     assert seen.verdicts[claim.name].outcome == "violated"
 
 

@@ -64,10 +64,15 @@ class Snapshot:
 class Kernel(Protocol):
     """The states reached so far. Made by `K(problem)` or `K(problem, snapshot)`."""
 
-    distinct: int
+    @property
+    def distinct(self) -> int:
+        """How many states are known."""
+        ...
+
     generated: int
     depth: int
     expanded: int
+    level_end: int
     fired: list[int]
     found: dict[int, int]
     deadlock: int | None
@@ -78,7 +83,8 @@ class Kernel(Protocol):
         ...
 
     def expand(self, most: int) -> None:
-        """Expand at most this many more states, in order; it may stop early at the end of a level.
+        """Expand at most this many more states of the current level, in order; where it is done,
+        the next one begins.
 
         Raises ScopeTooSmallError where an enabled step does not fit.
         """
