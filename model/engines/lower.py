@@ -48,8 +48,7 @@ class Lowering(Values):
     def initial(self) -> int:
         """The first state, packed."""
         name = self.machine.name
-        if self.machine.start is None:
-            raise ModelError(f"{name} has no first state: decorate a function with .initial")
+        assert self.machine.start is not None
         numbers = [self.leaf(self.machine.start, slot.path).low for slot in self.layout.slots]
         for number, slot in zip(numbers, self.layout.slots, strict=True):
             if not slot.low <= number <= slot.high:

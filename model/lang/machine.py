@@ -37,6 +37,9 @@ Claim = Callable[[S], Bool]
 class Machine(Generic[S]):
     """A protocol, or what one may observe of it, as states and steps.
 
+    Without a function for the first state (`initial`), every part of it begins as the default of
+    its type: the first of an enum, the lowest number, false, none, empty.
+
     `breaks` names the properties that this machine is known to break, with the length of the
     shortest counterexample in states at the default scope: for designs of the past.
     """
@@ -59,6 +62,7 @@ class Machine(Generic[S]):
 
     def __post_init__(self) -> None:
         require_complete(self.state, self.state.__name__)
+        self.start = self.start or node("default", self.state)
 
     # The state and its steps.
 

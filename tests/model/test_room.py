@@ -169,11 +169,10 @@ def test_a_first_state_that_does_not_fit_is_refused() -> None:
         explore(machine, machine.scopes["default"])
 
 
-def test_a_machine_without_a_first_state_is_refused() -> None:
+def test_without_a_first_state_every_part_begins_as_its_default() -> None:
     machine = Machine("empty", Stairs, "empty")
     machine.scope("default", why="by hand", last=3)
-    with pytest.raises(ModelError, match="empty has no first state"):
-        Lowering(machine, machine.scopes["default"]).initial()
+    assert Lowering(machine, machine.scopes["default"]).initial() == 0
 
 
 def test_a_guard_of_many_parts_is_no_deep_nest_of_blocks() -> None:
