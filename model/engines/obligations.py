@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 ROOM = "the scope has room"
 
@@ -47,6 +48,16 @@ class Proof:
     def seconds(self) -> float:
         """The time that all obligations took."""
         return sum(obligation.seconds for obligation in self.obligations)
+
+    def as_data(self) -> dict[str, Any]:
+        """The proof for programs."""
+        return {
+            "proved": self.proved,
+            "lemmas": list(self.lemmas),
+            "length": self.length,
+            "obligations": len(self.obligations),
+            "seconds": round(self.seconds, 3),
+        }
 
     @property
     def hypotheses(self) -> dict[tuple[str, str | None], tuple[str, ...]]:
