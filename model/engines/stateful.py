@@ -20,18 +20,24 @@ from hypothesis.errors import NoSuchExample
 from model.engines import scalars
 from model.engines.kernels.plain import compile_moves, compile_watch
 from model.engines.lower import Lowering
+from model.engines.replay import program
 from model.engines.trace import Trace, find_trace
-from model.lang.machine import Machine, Scope
+from model.lang.machine import Machine
+from model.lang.parts import Scope
 
 Choice = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Walks:
-    """What random runs found: the shrunk trace to a violation, or none in so many runs."""
+    """What random runs found: the shrunk trace to a violation of a property, which also comes as a
+    program to paste into a file of tests, or none in so many runs.
+    """
 
     runs: int
     trace: Trace | None
+    broken: str | None = None
+    program: str | None = None
 
 
 class Walker:
@@ -39,6 +45,7 @@ class Walker:
 
     def __init__(self, machine: Machine[Any], scope: Scope, properties: Sequence[str]) -> None:
         self.lowering = Lowering(machine, scope)
+        self._scope, self._properties = scope, list(properties)
         self.steps = list(self.lowering.steps())
         claims = [self.lowering.truth(machine.properties[name].holds) for name in properties]
         self._moves = compile_moves(self.lowering.layout, self.steps)
@@ -71,6 +78,13 @@ class Walker:
         """Does this run end where a property does not hold."""
         return bool(self._broken(self.states(choices)[-1]))
 
+    def found(self, runs: int, choices: Sequence[Choice]) -> Walks:
+        """What to say of a run that breaks a property."""
+        states, lowering = self.states(choices), self.lowering
+        broken = self._properties[self._broken(states[-1])[0]]
+        trace = find_trace(lowering, states)
+        return Walks(runs, trace, broken, program(lowering.machine, self._scope, broken, trace))
+
 
 def walk(
     machine: Machine[Any], scope: Scope, properties: Sequence[str], runs: int, longest: int
@@ -97,4 +111,4 @@ def walk(
         )
     except NoSuchExample:
         return Walks(runs, None)
-    return Walks(runs, find_trace(walker.lowering, walker.states(failing)))
+    return walker.found(runs, failing)
