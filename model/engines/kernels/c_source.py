@@ -57,10 +57,10 @@ def _lane_bits(problem: Problem) -> int:
         roots += [*step.guards.values(), *step.updates.values(), step.fits]
     for values in problem.symmetries:
         roots += values
-    slots = problem.layout.slots
-    numbers = [*slots, *_nodes(roots)]
-    lowest = min((n.low for n in numbers), default=0)
-    highest = max((n.high for n in numbers), default=0)
+    limits = [(slot.low, slot.high) for slot in problem.layout.slots]
+    limits += [(scalar.low, scalar.high) for scalar in _nodes(roots)]
+    lowest = min((low for low, _ in limits), default=0)
+    highest = max((high for _, high in limits), default=0)
     for bits in (8, 16, 32, 64):
         if -(1 << bits - 1) <= lowest and highest < 1 << bits - 1:
             return bits

@@ -20,7 +20,9 @@
 #define MOST_SHARDS 64
 #define MOST_STATES (UINT32_MAX - 1ull)
 #define ALONE 64      /* states in a chunk of one thread */
+#ifndef TOGETHER
 #define TOGETHER 4096 /* states in a chunk for each of several threads */
+#endif
 #define TURNS 2000    /* looks at the others before a thread that waits for them sleeps */
 #define BATCH 128     /* look-ups between a prefetch and its use */
 
