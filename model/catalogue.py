@@ -1,8 +1,14 @@
-"""Which machines there are, by model and design. They are imported when they are asked for."""
+"""Which machines there are, by model and design. They are imported when they are asked for.
+
+A machine of one's own is named by its file, which has it as `machine`.
+"""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import sys
+from pathlib import Path
 from typing import Any, Final
 
 from model.lang import Machine, ModelError
@@ -16,7 +22,11 @@ MACHINES: Final = {
     ("replication", "kip-101"): "model.areas.replication_kip_101",
     ("replication", "kip-279"): "model.areas.replication_kip_279",
     ("replication", "kip-320-first-try"): "model.areas.replication_kip_320_first_try",
+    ("group", "classic"): "model.areas.group",
 }
+
+# Where a proof needs ghosts: the module of the machine that has them.
+PROOFS: Final = {("replication", "kip-320"): "model.areas.replication_proof"}
 
 
 def models() -> dict[str, list[str]]:
@@ -28,7 +38,9 @@ def models() -> dict[str, list[str]]:
 
 
 def machine(model: str, design: str | None = None) -> Machine[Any]:
-    """The machine of a model, by default in its current design."""
+    """The machine of a model, by default in its current design, or of a file `NAME.py`."""
+    if model.endswith(".py"):
+        return _of_file(Path(model), design)
     designs = models().get(model)
     if designs is None:
         raise ModelError(f"there is no model {model!r}; there is {', '.join(models())}")
@@ -36,4 +48,31 @@ def machine(model: str, design: str | None = None) -> Machine[Any]:
     if design not in designs:
         raise ModelError(f"{model} has no design {design!r}; it has {', '.join(designs)}")
     found: Machine[Any] = importlib.import_module(MACHINES[model, design]).machine
+    return found
+
+
+def proof_machine(of: Machine[Any]) -> Machine[Any]:
+    """The machine whose proofs speak for this one: itself, or the one with ghosts."""
+    module = PROOFS.get((of.name, of.design))
+    found: Machine[Any] = importlib.import_module(module).machine if module else of
+    return found
+
+
+def _of_file(path: Path, design: str | None) -> Machine[Any]:
+    if design is not None:
+        raise ModelError(f"{path} has one machine: leave out --design")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from None
+    except SyntaxError as error:
+        raise ModelError(f"{path}, line {error.lineno}: {error.msg}") from None
+    found = getattr(module, "machine", None)
+    if not isinstance(found, Machine):
+        raise ModelError(f"{path} has no machine: write `machine = Machine(NAME, STATE, TITLE)`")
     return found

@@ -1,4 +1,5 @@
-"""One machine checked by all that applies to it: explored at a scope, and its proofs run.
+"""One machine checked by all that applies to it: explored at a scope, its behaviours judged, held
+against its contract, and its proofs run.
 
 Decides what counts as good: a current design holds; a design of the past breaks exactly what
 history says, as soon as history says; a scope with a pinned number of states has that number;
@@ -7,14 +8,28 @@ every proof goes through.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from model.engines.explore import Exploration, explore
+from model.engines.explore import Exploration, Limits, explore, problem_of
+from model.engines.kernels import Kernel
 from model.lang import Machine, Scope
 
 if TYPE_CHECKING:
-    from model.engines.smt import Proof
+    from model.engines.liveness import Outcome
+    from model.engines.obligations import Proof
+    from model.engines.refine import Refined
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to explore; see `explore`."""
+
+    limits: Limits = field(default_factory=Limits)
+    kernel: str = "auto"
+    symmetric: bool = False
+    progress: Callable[[Kernel], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -22,6 +37,8 @@ class Report:
     """What the readers said of one machine at one scope."""
 
     exploration: Exploration
+    liveness: list[Outcome]
+    refined: list[Refined]
     proofs: list[Proof]
 
     @property
@@ -37,20 +54,40 @@ class Report:
             for name, verdict in self.exploration.violations.items()
         }
 
+    @property
+    def is_good(self) -> bool:
+        """Does everything hold, and is everything as it is known to be."""
+        return not (self.broken or self.surprises())
+
     def surprises(self) -> list[str]:
         """What is not as it must be, as sentences; none means good."""
-        found = []
-        scope, seen = self.exploration.scope, self.exploration
-        if self.machine.breaks:
-            if scope.name == "default" and self.broken != self.machine.breaks:
-                found.append(f"breaks {self.broken}, but history says {self.machine.breaks}")
-        else:
-            found += [f"{v.outcome}: {name}" for name, v in seen.violations.items()]
-            found += [f"never enabled: {name}" for name in seen.never_fired]
-        if seen.complete and scope.states is not None and seen.distinct != scope.states:
-            found.append(f"{seen.distinct} states, but the scope is known to have {scope.states}")
-        found += [f"not proved: {proof.goal}" for proof in self.proofs if not proof.proved]
-        return found
+        seen = self.exploration
+        found = list(self._of_history() if self.machine.breaks else self._of_the_present())
+        counted = seen.complete and seen.scope.states is not None and not seen.symmetric
+        if counted and seen.distinct != seen.scope.states:
+            found.append(
+                f"{seen.distinct} states, but the scope is known to have {seen.scope.states}"
+            )
+        if seen.stopped and not self.broken:
+            found.append(f"not complete: {seen.stopped}")
+        return found + [f"not proved: {proof.goal}" for proof in self.proofs if not proof.proved]
+
+    def _of_history(self) -> Iterator[str]:
+        default = self.exploration.scope.name == "default"
+        if default and self.broken != self.machine.breaks:
+            yield f"breaks {self.broken}, but history says {self.machine.breaks}"
+
+    def _of_the_present(self) -> Iterator[str]:
+        seen = self.exploration
+        yield from (f"{v.outcome}: {name}" for name, v in seen.violations.items())
+        yield from (f"never enabled: {name}" for name in seen.never_fired)
+        if seen.deadlock is not None:
+            yield "deadlock: a run ends where it must not"
+        yield from (f"violated: {o.claim.name}" for o in self.liveness if not o.holds)
+        for refined in self.refined:
+            if refined.failure is not None:
+                yield f"breaks the contract {refined.refinement.contract.name}"
+            yield from (f"never seen of the contract: {name}" for name in refined.never_used)
 
     def as_data(self) -> dict[str, Any]:
         """The report for programs: counts, times in seconds, and the verdict of each property."""
@@ -64,7 +101,11 @@ class Report:
             "generated": seen.generated,
             "depth": seen.depth,
             "complete": seen.complete,
+            "stopped": seen.stopped,
+            "symmetry": seen.symmetric,
             "seconds": round(seen.seconds, 3),
+            "actions": seen.fired,
+            "deadlock": seen.deadlock is not None,
             "properties": {
                 name: {
                     "verdict": verdict.outcome,
@@ -73,28 +114,71 @@ class Report:
                     "states": len(verdict.trace) if verdict.trace else None,
                 }
                 for name, verdict in seen.verdicts.items()
-            },
-            "proofs": {
-                proof.goal: {
-                    "proved": proof.proved,
-                    "lemmas": list(proof.lemmas),
-                    "obligations": len(proof.obligations),
-                    "seconds": round(proof.seconds, 3),
+            }
+            | {
+                outcome.claim.name: {
+                    "verdict": "holds" if outcome.holds else "violated",
+                    "kind": "eventually",
+                    "clauses": list(outcome.claim.clauses),
+                    "states": len(outcome.trace) if outcome.trace else None,
                 }
-                for proof in self.proofs
+                for outcome in self.liveness
             },
+            "contracts": [refined.as_data() for refined in self.refined],
+            "proofs": {proof.goal: proof.as_data() for proof in self.proofs},
             "known_to_break": self.machine.breaks,
             "surprises": self.surprises(),
         }
 
 
-def check(machine: Machine[Any], scope: Scope) -> Report:
-    """Explore a machine at a scope, then run its proofs there."""
-    exploration = explore(machine, scope)
-    proofs = []
-    if machine.proofs:
-        # The solver takes longer to import than small models take to explore.
-        from model.engines.smt import prove
+def check(machine: Machine[Any], scope: Scope, options: Options | None = None) -> Report:
+    """Explore a machine at a scope, and run on what was found all that applies.
 
-        proofs = [prove(machine, scope, goal) for goal in machine.proofs]
-    return Report(exploration, proofs)
+    Behaviours are judged, and contracts held, only where all states are known, each by itself.
+    Designs of the past are only explored: it is known what they break.
+    """
+    options = options or Options()
+    exploration = explore(
+        machine,
+        scope,
+        options.limits,
+        kernel=options.kernel,
+        symmetric=options.symmetric,
+        progress=options.progress,
+    )
+    if not exploration.complete or exploration.symmetric or machine.breaks:
+        return Report(exploration, [], [], _proofs(machine, scope))
+    return Report(
+        exploration, _behaviours(exploration), _contracts(machine, scope), _proofs(machine, scope)
+    )
+
+
+# Solver and arrays take longer to import than small models take to explore, so each reader is
+# imported where it is needed.
+
+
+def _behaviours(exploration: Exploration) -> list[Outcome]:
+    machine, scope = exploration.machine, exploration.scope
+    if not machine.liveness:
+        return []
+    from model.engines.graph import graph_of
+    from model.engines.liveness import check_liveness
+
+    graph = graph_of(problem_of(exploration.lowering), exploration.kernel.snapshot())
+    return [check_liveness(machine, scope, graph, claim) for claim in machine.liveness.values()]
+
+
+def _contracts(machine: Machine[Any], scope: Scope) -> list[Refined]:
+    if not machine.refinements:
+        return []
+    from model.engines.refine import refine
+
+    return [refine(machine, scope, refinement) for refinement in machine.refinements.values()]
+
+
+def _proofs(machine: Machine[Any], scope: Scope) -> list[Proof]:
+    if not machine.proofs:
+        return []
+    from model.engines.smt import prove
+
+    return [prove(machine, scope, goal) for goal in machine.proofs]

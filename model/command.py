@@ -1,4 +1,4 @@
-"""The command `brokerspec check`."""
+"""The command `brokerspec check`: what it takes, and what it refuses."""
 
 from __future__ import annotations
 
@@ -9,52 +9,93 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from tabulate import tabulate
-
-from model import catalogue
-from model.check import Report, check
+from model import catalogue, readings
+from model.check import Options
+from model.engines.explore import Limits
+from model.engines.kernels.choose import KERNELS
 from model.lang import Machine, ModelError, Scope
 
 EXAMPLES = """examples:
   brokerspec check replication                    every state of the current design
   brokerspec check replication --design kip-101   the shortest way in which that design loses data
   brokerspec check --all                          every model, the designs of the past included
+  brokerspec check replication --mutate --scope tiny       what each guard is good for
+  brokerspec check replication --property two_logs_differ_at_one_offset    how to get there
+  brokerspec check my_protocol.py                 a machine of your own (see model/README.md)
 """
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run `brokerspec check`; 0 if all is as it must be, 1 if not, 2 for bad input."""
-    parser = argparse.ArgumentParser(
-        prog="brokerspec check",
-        description="Check the machines of the models: every state at a scope, and the proofs.",
-        epilog=f"{EXAMPLES}\n{_listing()}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("model", nargs="?", help="the model to check")
-    parser.add_argument("--all", action="store_true", help="check all models in all designs")
-    parser.add_argument("--design", help="a design of the past, instead of the current one")
-    parser.add_argument("--scope", default="default", help="which scope (default: default)")
-    parser.add_argument("--json", metavar="FILE", help="write the result as JSON (- for stdout)")
-    given = parser.parse_args(arguments)
-    if given.all == (given.model is not None):
-        print(
-            f"brokerspec check: name a model, or --all, and not both\n\n{_listing()}",
-            file=sys.stderr,
-        )
-        return 2
+    given = _parser().parse_args(arguments)
     try:
         chosen = _chosen(given)
         out = sys.stderr if given.json == "-" else sys.stdout
         _write_to(given.json, "", "a")  # Not to find out after the work that it cannot be.
-        if given.all:
-            return _check_all(chosen, given.json, out)
-        return _check_one(*chosen[0], given.json, out)
+        data, is_good = _run(given, chosen, out)
+        if given.json:
+            _write(data, given.json)
+        return 0 if is_good else 1
     except ModelError as error:
         print(f"brokerspec check: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("brokerspec check: stopped", file=sys.stderr)
         return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="brokerspec check",
+        description="Check the machines of the models: every state at a scope, what runs come to, "
+        "the contracts and the proofs.",
+        epilog=f"{EXAMPLES}\n{_listing()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", nargs="?", help="the model to check, or a file NAME.py with one")
+    parser.add_argument("--all", action="store_true", help="check all models in all designs")
+    parser.add_argument("--design", help="a design of the past, instead of the current one")
+    parser.add_argument("--scope", default="default", help="which scope (default: default)")
+    parser.add_argument("--json", metavar="FILE", help="write the result as JSON (- for stdout)")
+    exploring = parser.add_argument_group("how to explore")
+    exploring.add_argument(
+        "--kernel", choices=KERNELS, default="auto", help="what makes the states"
+    )
+    exploring.add_argument("--symmetry", action="store_true", help="one state of each orbit only")
+    exploring.add_argument("--memory", type=_positive, metavar="MB", help="stop at so much memory")
+    exploring.add_argument("--states", type=_positive, metavar="N", help="stop at so many states")
+    exploring.add_argument("--checkpoint", metavar="FILE", help="go on from FILE, and keep it so")
+    exploring.add_argument(
+        "--ray", nargs="?", const="", metavar="ADDRESS", help="spread the work over Ray"
+    )
+    readers = parser.add_argument_group("what to do instead of all that is usual")
+    only = readers.add_mutually_exclusive_group()
+    only.add_argument("--explain", action="store_true", help="say the machine in words")
+    only.add_argument("--property", metavar="NAME", help="the shortest run that decides a claim")
+    only.add_argument("--mutate", action="store_true", help="drop each guard: what breaks")
+    only.add_argument("--prove", action="store_true", help="the proofs, of any length and size")
+    only.add_argument(
+        "--refine", action="store_true", help="hold the machine against its contract"
+    )
+    only.add_argument("--simulate", type=_positive, metavar="RUNS", help="random runs")
+    only.add_argument("--export", choices=("tla", "mermaid", "dot"), help="write it for others")
+    details = parser.add_argument_group("details of these")
+    details.add_argument(
+        "--trace", choices=("text", "itf", "program"), default="text", help="how runs are written"
+    )
+    details.add_argument("--seed", type=int, default=0, help="of --simulate (default: 0)")
+    details.add_argument(
+        "--longest", type=_positive, default=100, help="steps of --simulate (default: 100)"
+    )
+    details.add_argument("--only", nargs="+", metavar="FIELD", help="what a diagram shows")
+    details.add_argument("--to", metavar="FOLDER", help="where --export writes its files")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 def _listing() -> str:
@@ -64,101 +105,55 @@ def _listing() -> str:
 
 
 def _chosen(given: argparse.Namespace) -> list[tuple[Machine[Any], Scope]]:
+    if given.all == (given.model is not None):
+        raise ModelError(f"name a model, or --all, and not both\n\n{_listing()}")
     if given.all:
-        if given.design:
-            raise ModelError("--all checks every design: leave out --design")
+        for name in ("design", "property", "export", "checkpoint", "simulate"):
+            if getattr(given, name) is not None:
+                raise ModelError(f"--all checks every design: leave out --{name}")
         machines = [catalogue.machine(*key) for key in catalogue.MACHINES]
     else:
         machines = [catalogue.machine(given.model, given.design)]
     for machine in machines:
         if given.scope not in machine.scopes:
-            known = ", ".join(machine.scopes)
+            known = ", ".join(machine.scopes) or "none: add machine.scope(...)"
             raise ModelError(f"{machine.name} has no scope {given.scope!r}; it has {known}")
     return [(machine, machine.scopes[given.scope]) for machine in machines]
 
 
-def _check_all(chosen: list[tuple[Machine[Any], Scope]], file: str | None, out: IO[str]) -> int:
-    reports = [check(machine, scope) for machine, scope in chosen]
-    print(tabulate([_row(r) for r in reports], headers=COLUMNS, disable_numparse=True), file=out)
-    surprises = [(r.machine, text) for r in reports for text in r.surprises()]
-    for machine, text in surprises:
-        print(f"{machine.name} {machine.design}: {text}", file=out)
-    _write({"machines": [r.as_data() for r in reports], "ok": not surprises}, file)
-    return 1 if surprises else 0
+def _run(
+    given: argparse.Namespace, chosen: list[tuple[Machine[Any], Scope]], out: IO[str]
+) -> tuple[Any, bool]:
+    """What the reader that was asked for says, as data, and whether it is good."""
+    options = Options(
+        Limits(
+            states=given.states,
+            bytes=given.memory and given.memory * 1_000_000,
+            file=Path(given.checkpoint) if given.checkpoint else None,
+        ),
+        given.kernel,
+        given.symmetry,
+    )
+    for name in ("explain", "mutate", "prove", "refine"):
+        if getattr(given, name):
+            results = [getattr(readings, name)(*each, options, out) for each in chosen]
+            data = [result[0] for result in results]
+            good = all(result[1] for result in results)
+            return ({"machines": data, "ok": good} if given.all else data[0]), good
+    if given.all:
+        return readings.everything(chosen, options, out)
+    machine, scope = chosen[0]
+    if given.simulate:
+        return readings.simulation(machine, scope, given, out)
+    if given.export:
+        folder = Path(given.to) if given.to else None
+        return readings.export(machine, scope, given.export, given.only, folder, out)
+    if given.property:
+        return readings.decided(machine, scope, given.property, given.trace, options, out)
+    return readings.usual(machine, scope, given.trace, options, out)
 
 
-def _check_one(machine: Machine[Any], scope: Scope, file: str | None, out: IO[str]) -> int:
-    report = check(machine, scope)
-    print(f"{machine.title}\n{_bounds(scope)}\n", file=out)
-    for text in _counterexamples(report):
-        print(text + "\n", file=out)
-    print(_properties(report) + "\n", file=out)
-    for proof in report.proofs:
-        if not proof.proved:
-            failed = next(o for o in proof.obligations if not o.proved)
-            print(f"not inductive: {failed.claim}\n{failed.counterexample}\n", file=out)
-    print(tabulate([_row(report)], headers=COLUMNS, disable_numparse=True), file=out)
-    for text in report.surprises():
-        print(text, file=out)
-    _write({**report.as_data(), "ok": not (report.broken or report.surprises())}, file)
-    return 1 if report.broken or report.surprises() else 0
-
-
-def _bounds(scope: Scope) -> str:
-    sizes = ", ".join(f"{name} {value}" for name, value in scope.bounds.items())
-    return f"scope {scope.name}: {sizes} ({scope.why})"
-
-
-def _counterexamples(report: Report) -> list[str]:
-    """One text for each different trace, headed by the properties that it breaks."""
-    texts: dict[str, list[str]] = {}
-    for name, verdict in report.exploration.violations.items():
-        shown = str(verdict.trace) if verdict.trace else "no reachable state is a witness"
-        claim = f"{name} ({' '.join(verdict.property.clauses)}): {verdict.property.summary}"
-        texts.setdefault(shown, []).append(f"{verdict.outcome}: {claim}")
-    return ["\n".join([*claims, trace]) for trace, claims in texts.items()]
-
-
-def _properties(report: Report) -> str:
-    proofs = {proof.goal: "proved" if proof.proved else "NOT PROVED" for proof in report.proofs}
-    rows = [
-        [name, v.property.kind, v.outcome, proofs.get(name, ""), " ".join(v.property.clauses)]
-        for name, v in report.exploration.verdicts.items()
-    ]
-    return tabulate(rows, headers=["property", "kind", "states", "any length", "clauses"])
-
-
-COLUMNS = [
-    "model", "design", "states", "generated", "depth", "properties", "witnesses", "proofs", "time",
-]  # fmt: skip
-
-
-def _row(report: Report) -> list[str]:
-    seen = report.exploration
-    kinds = [v.property.kind for v in seen.verdicts.values()]
-    reached = sum(v.outcome == "reached" for v in seen.verdicts.values())
-    claims = len(kinds) - kinds.count("sometimes")
-    held = f"{claims - len(report.broken)} of {claims} hold"
-    if report.broken:
-        held = f"{len(report.broken)} broken"
-        if report.machine.breaks == report.broken:
-            held += ", as in history"
-    proved = sum(proof.proved for proof in report.proofs)
-    seconds = seen.seconds + sum(proof.seconds for proof in report.proofs)
-    return [
-        report.machine.name,
-        report.machine.design,
-        f"{seen.distinct:,}" + ("" if seen.complete else " so far"),
-        f"{seen.generated:,}",
-        str(seen.depth),
-        held,
-        f"{reached} of {kinds.count('sometimes')}" if "sometimes" in kinds else "",
-        f"{proved} of {len(report.proofs)} proved" if report.proofs else "",
-        f"{seconds:.1f} s",
-    ]
-
-
-def _write(data: dict[str, Any], file: str | None) -> None:
+def _write(data: Any, file: str) -> None:
     text = json.dumps(data, indent=2) + "\n"
     if file == "-":
         print(text, end="")
