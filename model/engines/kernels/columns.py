@@ -1,0 +1,356 @@
+"""Scalars evaluated on many states at once: one numpy column per operation, of the narrowest type
+that holds it.
+
+A `Sheet` is the list of all operations that some scalars need, each once, after what it needs
+itself. A choice between two numbers is made by masks and not by `np.where`: on narrow columns that
+is many times faster. Nothing here knows which states there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.engines import scalars
+from model.engines.concrete import too_small
+from model.engines.layout import WORD, Layout
+from model.engines.lower import Step
+from model.engines.scalars import TRUE, Scalar
+from model.lang.places import ModelError
+
+Words = NDArray[np.uint64]
+Column = Any
+TYPES: Final = tuple((bits, np.dtype(f"i{bits // 8}")) for bits in (8, 16, 32, 64))
+TRUTH, NUMBER_8, WORD_TYPE = np.dtype(np.bool_), np.dtype(np.int8), np.dtype(np.uint64)
+# A look-up in more constants than this is one, and no chain of comparisons.
+LONGEST_CHAIN = 6
+
+
+def narrowest(low: int, high: int) -> np.dtype[Any]:
+    """The type of a column of numbers from low to high."""
+    for bits, of in TYPES:
+        if -(1 << bits - 1) <= low and high < 1 << bits - 1:
+            return of
+    raise ModelError(f"numbers of {low}..{high} are too large for columns: use kernel plain")
+
+
+class Sheet:
+    """Operations over the states of one layout. A cell is the number of one of them.
+
+    The first cells are the words of the states, which are given.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self._rules: list[tuple[Callable[..., Column], tuple[int, ...]]] = []
+        self._types: list[np.dtype[Any]] = []
+        self._blank: list[Column] = []
+        self._cells: dict[tuple[Any, ...], int] = {}
+        self._of_scalar: dict[int, int] = {}
+        self._kept_alive: list[Scalar] = []
+        for word in range(layout.words):
+            self._new(("word", word), np.positive, (), WORD_TYPE)
+
+    def cell(self, scalar: Scalar) -> int:
+        """The cell of a scalar; it and all that it needs is put in where it is missing."""
+        known = self._of_scalar.get(id(scalar))
+        if known is None:
+            write = getattr(self, f"_{scalar.operation}", None)
+            known = write(scalar) if write else self._ufunc(scalar)
+            self._of_scalar[id(scalar)] = known
+            self._kept_alive.append(scalar)
+        return known
+
+    def after(self, updates: dict[int, Scalar]) -> dict[int, int]:
+        """The cells of the words that these new values of slots change, by word."""
+        kept, fixed = [(1 << WORD) - 1] * self.layout.words, [0] * self.layout.words
+        parts: dict[int, list[int]] = {}
+        for index, value in updates.items():
+            slot = self.layout.slots[index]
+            word, shift = divmod(slot.shift, WORD)
+            if not slot.bits:
+                continue
+            mask = (1 << slot.bits) - 1
+            kept[word] &= ~(mask << shift)
+            parts.setdefault(word, [])
+            if value.constant is not None:
+                fixed[word] |= (value.constant - slot.low & mask) << shift
+            else:
+                parts[word].append(self._placed(value, slot.low, shift))
+        found = {}
+        for word, placed in parts.items():
+            cell = self._apply(np.bitwise_and, word, self._word_constant(kept[word]))
+            if fixed[word]:
+                cell = self._apply(np.bitwise_or, cell, self._word_constant(fixed[word]))
+            for part in placed:
+                cell = self._apply(np.bitwise_or, cell, part)
+            found[word] = cell
+        return found
+
+    def plan(self, cells: Iterable[int]) -> list[int]:
+        """All cells that these need, in an order in which they can be filled."""
+        needed: set[int] = set()
+        waiting = list(cells)
+        while waiting:
+            cell = waiting.pop()
+            if cell not in needed:
+                needed.add(cell)
+                waiting += self._rules[cell][1]
+        return sorted(c for c in needed if self._blank[c] is None and c >= self.layout.words)
+
+    def begin(self, states: Words) -> list[Column]:
+        """The values of all cells for these states, none of which is filled yet."""
+        values = self._blank.copy()
+        values[: self.layout.words] = states.T
+        return values
+
+    def fill(self, values: list[Column], plan: Iterable[int]) -> None:
+        """Fill the cells of a plan."""
+        rules = self._rules
+        for cell in plan:
+            if values[cell] is None:
+                rule, arguments = rules[cell]
+                values[cell] = rule(*[values[argument] for argument in arguments])
+
+    # How each operation is written.
+
+    def _new(
+        self,
+        key: tuple[Any, ...],
+        rule: Callable[..., Column],
+        arguments: tuple[int, ...],
+        of: np.dtype[Any],
+        value: Column = None,
+    ) -> int:
+        known = self._cells.get(key)
+        if known is None:
+            known = self._cells[key] = len(self._rules)
+            self._rules.append((rule, arguments))
+            self._types.append(of)
+            self._blank.append(value)
+        return known
+
+    def _apply(self, rule: Callable[..., Column], *arguments: int, to: Any = None) -> int:
+        """The cell of a ufunc; numpy finds the type of the result if it is not said."""
+        of = np.result_type(*(self._types[a] for a in arguments)) if to is None else to
+        return self._new((rule, *arguments), rule, arguments, of)
+
+    def _constant(self, value: int, of: np.dtype[Any]) -> int:
+        return self._new(("constant", value, of), np.positive, (), of, of.type(value))
+
+    def _word_constant(self, value: int) -> int:
+        return self._constant(value, WORD_TYPE)
+
+    def _number_cell(self, value: int) -> int:
+        return self._constant(value, narrowest(value, value))
+
+    def _cast(self, cell: int, of: np.dtype[Any]) -> int:
+        if self._types[cell] == of:
+            return cell
+        return self._new(("cast", cell, of), lambda column: column.astype(of), (cell,), of)
+
+    def _number(self, scalar: Scalar) -> int:
+        return self._number_cell(int(scalar.data))
+
+    def _slot(self, scalar: Scalar) -> int:
+        slot = self.layout.slots[int(scalar.data)]
+        word, shift = divmod(slot.shift, WORD)
+        of, mask = narrowest(0, (1 << slot.bits) - 1), (1 << slot.bits) - 1
+        shifted = self._apply(np.right_shift, word, self._word_constant(shift)) if shift else word
+        cell = self._apply(np.bitwise_and, self._cast(shifted, of), self._constant(mask, of))
+        if not slot.low:
+            return cell
+        cell = self._cast(cell, narrowest(min(slot.low, 0), max(slot.high, mask)))
+        return self._apply(np.add, cell, self._number_cell(slot.low))
+
+    def _placed(self, value: Scalar, low: int, shift: int) -> int:
+        """A new value of a slot where it stands in its word."""
+        lifted = self._cast(self.cell(scalars.subtract(value, scalars.number(low))), WORD_TYPE)
+        if not shift:
+            return lifted
+        return self._apply(np.left_shift, lifted, self._word_constant(shift))
+
+    def _ufunc(self, scalar: Scalar) -> int:
+        """Operations that numpy has: arguments as wide as the result must be."""
+        rule = UFUNCS[scalar.operation]
+        one, two = (self.cell(argument) for argument in scalar.arguments)
+        if scalar.operation in ("equal", "less"):
+            return self._apply(rule, one, two, to=TRUTH)
+        of = np.promote_types(np.result_type(self._types[one], self._types[two]), _of(scalar))
+        if self._blank[one] is None:
+            return self._apply(rule, self._cast(one, of), two)
+        return self._apply(rule, one, self._cast(two, of))
+
+    def _and(self, scalar: Scalar) -> int:
+        return self._joined(scalar, np.logical_and, True)
+
+    def _or(self, scalar: Scalar) -> int:
+        return self._joined(scalar, np.logical_or, False)
+
+    def _joined(self, scalar: Scalar, rule: Callable[..., Column], unit: bool) -> int:
+        # One argument after the other, so that what begins alike is shared.
+        if not scalar.arguments:
+            return self._constant(unit, TRUTH)
+        first, *rest = (self.cell(argument) for argument in scalar.arguments)
+        for cell in rest:
+            first = self._apply(rule, first, cell)
+        return first
+
+    def _not(self, scalar: Scalar) -> int:
+        return self._apply(np.logical_not, self.cell(scalar.arguments[0]))
+
+    def _truth(self, scalar: Scalar) -> int:
+        (number,) = scalar.arguments
+        cell = self.cell(number)
+        if (number.low, number.high) == (0, 1) and self._types[cell] == NUMBER_8:
+            return self._new(("truth", cell), lambda column: column.view(TRUTH), (cell,), TRUTH)
+        return self._apply(np.not_equal, cell, self._number_cell(0), to=TRUTH)
+
+    def _as_number(self, scalar: Scalar) -> int:
+        return self._narrow(self.cell(scalar.arguments[0]))
+
+    def _narrow(self, cell: int) -> int:
+        """A column of truth values, or of other bytes, as small numbers."""
+        return self._new(("narrow", cell), lambda c: c.view(NUMBER_8), (cell,), NUMBER_8)
+
+    def _if_else(self, scalar: Scalar) -> int:
+        condition, one, two = (self.cell(argument) for argument in scalar.arguments)
+        mask = self._apply(np.negative, self._narrow(condition))
+        zero = [self._blank[cell] is not None and not self._blank[cell] for cell in (one, two)]
+        if zero[1]:
+            return self._apply(np.bitwise_and, one, mask)
+        if zero[0]:
+            return self._apply(np.bitwise_and, two, self._apply(np.invert, mask))
+        differing = self._apply(np.bitwise_xor, one, two)
+        return self._apply(np.bitwise_xor, two, self._apply(np.bitwise_and, differing, mask))
+
+    def _select(self, scalar: Scalar) -> int:
+        index, *choices, otherwise = scalar.arguments
+        last = len(choices) - 1
+        if last < LONGEST_CHAIN or any(c.constant is None for c in choices):
+            if index.low >= 0 and index.high <= last:
+                otherwise = choices[index.high]
+            for at in range(max(index.low, 0), min(index.high, last) + 1):
+                here = scalars.equal(index, scalars.number(at))
+                otherwise = scalars.if_else(here, choices[at], otherwise)
+            return self.cell(otherwise)
+        of = narrowest(min(c.low for c in choices), max(c.high for c in choices))
+        table = np.array([c.constant for c in choices], of)
+        inside = scalars.within(index, 0, last)
+        at = self.cell(scalars.if_else(inside, index, scalars.number(0)))
+        chosen = self._new(("select", id(scalar)), table.take, (at,), of)
+        if inside is TRUE:
+            return chosen
+        outside = self.cell(scalars.if_else(inside, scalars.number(0), otherwise))
+        kept = self._apply(np.negative, self._narrow(self.cell(inside)))
+        return self._apply(np.bitwise_or, self._apply(np.bitwise_and, chosen, kept), outside)
+
+    def _bit(self, scalar: Scalar) -> int:
+        index = self._cast(self.cell(scalar.arguments[0]), _of(scalar))
+        return self._apply(np.left_shift, self._constant(1, _of(scalar)), index)
+
+    def _difference(self, scalar: Scalar) -> int:
+        one, two = (self.cell(argument) for argument in scalar.arguments)
+        return self._apply(np.bitwise_and, one, self._apply(np.invert, two))
+
+    def _count(self, scalar: Scalar) -> int:
+        return self._narrow(
+            self._apply(np.bitwise_count, self.cell(scalar.arguments[0]), to=np.dtype(np.uint8))
+        )
+
+    def _member(self, scalar: Scalar) -> int:
+        index, mask = scalar.arguments
+        of, cell = _of(mask), self.cell(mask)
+        if index.constant is not None:
+            if index.constant >= mask.high.bit_length():
+                return self._constant(False, TRUTH)
+            one = self._apply(np.bitwise_and, cell, self._constant(1 << index.constant, of))
+            return self._apply(np.not_equal, one, self._constant(0, of), to=TRUTH)
+        of = np.promote_types(of, _of(index))
+        shifted = self._apply(
+            np.right_shift, self._cast(cell, of), self._cast(self.cell(index), of)
+        )
+        one = self._apply(np.bitwise_and, shifted, self._constant(1, of))
+        return self._apply(np.not_equal, one, self._constant(0, of), to=TRUTH)
+
+
+def _of(scalar: Scalar) -> np.dtype[Any]:
+    return narrowest(scalar.low, scalar.high)
+
+
+UFUNCS: Final[dict[str, Callable[..., Column]]] = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "union": np.bitwise_or,
+    "intersection": np.bitwise_and,
+    "equal": np.equal,
+    "less": np.less,
+}
+
+
+# One step on many states.
+
+
+class StepColumns:
+    """A step as cells of a sheet: where it is enabled, and the states after it."""
+
+    def __init__(self, sheet: Sheet, step: Step) -> None:
+        self.sheet, self.step = sheet, step
+        guards = [g for g in step.guards.values() if g is not TRUE]
+        self.enabled = sheet.cell(scalars.conjunction(*guards))
+        self.guard_plan = sheet.plan([self.enabled])
+        self._changed = sheet.after(step.updates)
+        self._fits = sheet.cell(step.fits)
+        self._plan = sheet.plan([*self._changed.values(), self._fits])
+
+    def after(self, states: Words) -> Words:
+        """The states after the step, from states where it is enabled, which become them.
+
+        Raises ScopeTooSmallError where it does not fit.
+        """
+        values = self.sheet.begin(states)
+        self.sheet.fill(values, self._plan)
+        fits = np.broadcast_to(values[self._fits], len(states))
+        if not fits.all():
+            raise too_small(self.sheet.layout, self.step, packed(states[int(fits.argmin())]))
+        for word, cell in self._changed.items():
+            states[:, word] = values[cell]
+        return states
+
+
+def packed(words: Words) -> int:
+    """A state as one integer."""
+    return int.from_bytes(words.astype("<u8").tobytes(), "little")
+
+
+def words_of(layout: Layout, states: Sequence[int]) -> Words:
+    """Packed states as rows of words: shape (states, words)."""
+    size = layout.words * 8
+    data = b"".join(state.to_bytes(size, "little") for state in states)
+    return np.frombuffer(data, "<u8").reshape(-1, layout.words).astype(np.uint64)
+
+
+def evaluate_all(layout: Layout, values: Sequence[Scalar], states: Words) -> list[NDArray[Any]]:
+    """The value of each scalar in each state: one column of booleans or of signed integers each.
+
+    `states` has the shape (states, words).
+    """
+    sheet = Sheet(layout)
+    cells = [sheet.cell(value) for value in values]
+    columns = sheet.begin(states)
+    sheet.fill(columns, sheet.plan(cells))
+    return [np.broadcast_to(columns[cell], len(states)) for cell in cells]
+
+
+def successors(layout: Layout, step: Step, states: Words) -> tuple[NDArray[np.intp], Words]:
+    """The rows of the states in which a step is enabled, and the state after it from each.
+
+    Raises ScopeTooSmallError where it does not fit.
+    """
+    columns = StepColumns(Sheet(layout), step)
+    (enabled,) = evaluate_all(layout, [scalars.conjunction(*step.guards.values())], states)
+    rows = np.flatnonzero(enabled)
+    return rows, columns.after(states.take(rows, axis=0))
