@@ -127,6 +127,12 @@ def compile_watch(layout: Layout, watched: Sequence[Scalar]) -> Watch:
     return watch
 
 
+def compile_values(layout: Layout, values: Sequence[Scalar]) -> Values:
+    """Compile `values(state) -> (the number of each scalar, ...)`."""
+    compiled: Values = _compiled(_Source(layout, ()).values(values), layout, ())
+    return compiled
+
+
 def compile_canonical(
     layout: Layout, symmetries: Sequence[Sequence[Scalar]]
 ) -> Callable[[int], int]:
