@@ -44,7 +44,13 @@ class Container(Term):
 
 
 class Set(Container, Generic[T]):
-    """A set of scalars; `|`, `&`, `-` and `<=` as in Python, and `isr.has(leader)`."""
+    """A set of scalars; `|`, `&`, `-` and `<=` as in Python, and `isr.has(leader)`.
+
+    >>> value(lambda: set_of(Offset(5)) | set_of(Offset(6)))
+    '{5, 6}'
+    >>> value(lambda: set_of(Offset(5)).has(Offset(6)))
+    'False'
+    """
 
     __slots__ = ()
     item: ClassVar[type[Term]]
@@ -104,6 +110,11 @@ class Set(Container, Generic[T]):
 class Seq(Container, Generic[T]):
     """A sequence of at most `capacity` elements: `class Log(Seq[Entry]): capacity =
     Bound("log_size")`.
+
+    >>> value(lambda: EMPTY_LOG.length)
+    '0'
+    >>> value(lambda: EMPTY_LOG.last.epoch)
+    '0'
     """
 
     __slots__ = ()
@@ -166,6 +177,9 @@ class Bag(Container, Generic[T]):
     capacity = Bound("in_flight")`.
 
     Readers keep the elements sorted, so that equal bags are equal states.
+
+    >>> value(lambda: EMPTY_NETWORK.size)
+    '0'
     """
 
     __slots__ = ()
@@ -216,7 +230,11 @@ class Bag(Container, Generic[T]):
 
 
 class Map(Container, Generic[K, T]):
-    """A value for every key of a Sort or Range: `s.replica[broker]`."""
+    """A value for every key of a Sort or Range: `s.replica[broker]`.
+
+    >>> value(lambda: each(Offset, lambda o: Offset.of(o - o))[Offset(3)])
+    '0'
+    """
 
     __slots__ = ()
     key: ClassVar[type[Term]]
@@ -245,7 +263,13 @@ class Map(Container, Generic[K, T]):
 
 @dataclass_transform(kw_only_default=True)
 class Record(Container):
-    """Named fields, as annotations of a subclass; `Entry(record_id=..., epoch=...)` makes one."""
+    """Named fields, as annotations of a subclass; `Entry(record_id=..., epoch=...)` makes one.
+
+    >>> value(lambda: Entry(record_id=7, epoch=2))
+    'record_id 7 epoch 2'
+    >>> value(lambda: Entry(record_id=7, epoch=2).epoch)
+    '2'
+    """
 
     __slots__ = ()
     _fields: ClassVar[dict[str, type[Term]]] = {}

@@ -18,41 +18,69 @@ N = TypeVar("N", bound=Range)
 
 
 def implies(condition: Bool, claim: Bool) -> Bool:
-    """`claim` wherever `condition` holds."""
+    """`claim` wherever `condition` holds.
+
+    >>> value(lambda: implies(Bool(False), Bool(False)))
+    'True'
+    """
     return ~condition | claim
 
 
 def if_else(condition: Bool, then: T, otherwise: T) -> T:
-    """One of two values of a type."""
+    """One of two values of a type.
+
+    >>> value(lambda: if_else(Offset(1) < Offset(2), Offset(5), Offset(6)))
+    '5'
+    """
     of = type(then)
     parts = Bool.literal(condition), then.node, of.literal(otherwise)
     return of.of_node(node("if_else", of, *parts))
 
 
 def least_of(one: N, other: Range) -> N:
-    """The smaller of two numbers."""
+    """The smaller of two numbers.
+
+    >>> value(lambda: least_of(Offset(5), Offset(6)))
+    '5'
+    """
     return if_else(one <= other, one, type(one).of_node(other.node))
 
 
 def greatest_of(one: N, other: Range) -> N:
-    """The larger of two numbers."""
+    """The larger of two numbers.
+
+    >>> value(lambda: greatest_of(Offset(5), Offset(6)))
+    '6'
+    """
     return if_else(one >= other, one, type(one).of_node(other.node))
 
 
 def some(value: T) -> Option[T]:
-    """The option that holds this value."""
+    """The option that holds this value.
+
+    >>> value(lambda: some(Offset(5)))
+    '5'
+    """
     of = cast("type[Option[T]]", Option[type(value)])  # type: ignore[misc]
     return of.of_node(node("some", of, value.node))
 
 
 def none(of: type[T]) -> Option[T]:
-    """The option of this type that holds nothing."""
+    """The option of this type that holds nothing.
+
+    >>> value(lambda: none(Offset))
+    'none'
+    """
     option = cast("type[Option[T]]", Option[of])  # type: ignore[valid-type]
     return option.of_node(node("default", option))
 
 
 def set_of(*elements: T) -> Set[T]:
-    """The set of these elements, at least one; `no_element(Broker)` is the empty one."""
+    """The set of these elements, at least one; `no_element(Broker)` is the empty one.
+
+    >>> value(lambda: set_of(Offset(5), Offset(6)) - set_of(Offset(6)))
+    '{5}'
+    """
     if not elements:
         raise ModelError("set_of() needs an element: write no_element(TYPE) for the empty set")
     of = cast("type[Set[T]]", Set[type(elements[0])])  # type: ignore[misc]
@@ -60,25 +88,41 @@ def set_of(*elements: T) -> Set[T]:
 
 
 def no_element(of: type[T]) -> Set[T]:
-    """The empty set."""
+    """The empty set.
+
+    >>> value(lambda: no_element(Offset))
+    '{}'
+    """
     empty = cast("type[Set[T]]", Set[of])  # type: ignore[valid-type]
     return empty.of_node(node("default", empty))
 
 
 def everything(of: type[T]) -> Set[T]:
-    """The set of all values of a type."""
+    """The set of all values of a type.
+
+    >>> value(lambda: everything(Broker))
+    '{broker1, broker2, broker3}'
+    """
     full = cast("type[Set[T]]", Set[of])  # type: ignore[valid-type]
     return full.of_node(node("everything", full))
 
 
 def those(domain: type[T], claim: Callable[[T], Bool]) -> Set[T]:
-    """The set of all values of a type for which the claim holds."""
+    """The set of all values of a type for which the claim holds.
+
+    >>> value(lambda: those(Offset, lambda o: o > 7))
+    '{8, 9}'
+    """
     of = cast("type[Set[T]]", Set[domain])  # type: ignore[valid-type]
     return of.of_node(_quantified("those", of, domain, claim))
 
 
 def each(domain: type[T], value: Callable[[T], V]) -> Map[T, V]:
-    """The map that holds a value for each key."""
+    """The map that holds a value for each key.
+
+    >>> value(lambda: each(Broker, lambda b: Offset(0))[ANY_BROKER])
+    '0'
+    """
     made: list[type[V]] = []
 
     def body(key: T) -> Node:
@@ -92,7 +136,11 @@ def each(domain: type[T], value: Callable[[T], V]) -> Map[T, V]:
 
 
 def every(domain: type[T] | Set[T] | Bag[T], claim: Callable[[T], Bool]) -> Bool:
-    """The claim holds for all values of a type, or for all elements of a set or bag."""
+    """The claim holds for all values of a type, or for all elements of a set or bag.
+
+    >>> value(lambda: every(Offset, lambda o: o < 9))
+    'False'
+    """
     if isinstance(domain, Set):
         return every(_item(domain), lambda x: implies(domain.has(x), claim(x)))
     if isinstance(domain, Bag):
@@ -103,7 +151,11 @@ def every(domain: type[T] | Set[T] | Bag[T], claim: Callable[[T], Bool]) -> Bool
 
 
 def exists(domain: type[T] | Set[T] | Bag[T], claim: Callable[[T], Bool]) -> Bool:
-    """The claim holds for some value of a type, or for some element of a set or bag."""
+    """The claim holds for some value of a type, or for some element of a set or bag.
+
+    >>> value(lambda: exists(set_of(Offset(5)), lambda o: o == 5))
+    'True'
+    """
     if isinstance(domain, Set):
         return exists(_item(domain), lambda x: domain.has(x) & claim(x))
     if isinstance(domain, Bag):
@@ -112,12 +164,20 @@ def exists(domain: type[T] | Set[T] | Bag[T], claim: Callable[[T], Bool]) -> Boo
 
 
 def largest(domain: type[N], claim: Callable[[N], Bool], otherwise: N) -> N:
-    """The greatest value for which the claim holds, or `otherwise` where there is none."""
+    """The greatest value for which the claim holds, or `otherwise` where there is none.
+
+    >>> value(lambda: largest(Offset, lambda o: o < 5, otherwise=Offset(0)))
+    '4'
+    """
     return domain.of_node(_quantified("largest", domain, domain, claim, otherwise.node))
 
 
 def smallest(domain: type[N], claim: Callable[[N], Bool], otherwise: N) -> N:
-    """The least value for which the claim holds, or `otherwise` where there is none."""
+    """The least value for which the claim holds, or `otherwise` where there is none.
+
+    >>> value(lambda: smallest(Offset, lambda o: o > 9, otherwise=Offset(0)))
+    '0'
+    """
     return domain.of_node(_quantified("smallest", domain, domain, claim, otherwise.node))
 
 

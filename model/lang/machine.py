@@ -42,6 +42,15 @@ class Machine(Generic[S]):
 
     `breaks` names the properties that this machine is known to break, with the length of the
     shortest counterexample in states at the default scope: for designs of the past.
+
+    >>> door = Machine("door", Door, "a door")
+    >>> @door.action()
+    ... def opens(s: Door) -> None:
+    ...     '''It opens, whether it is open or not.'''
+    ...     s.is_open = Bool(True)
+    >>> door.scope("default", why="there is nothing to choose", states=2)
+    >>> explore(door, door.scopes["default"]).distinct
+    2
     """
 
     name: str
@@ -344,7 +353,12 @@ class LeadsTo:
 
 
 def leads_to(when: Bool, then: Bool) -> LeadsTo:
-    """For `eventually`: whenever the first holds, the second holds at that time or later."""
+    """For `eventually`: whenever the first holds, the second holds at that time or later.
+
+    >>> claim = leads_to(Bool(True), Bool(False))
+    >>> type(claim).__name__
+    'LeadsTo'
+    """
     return LeadsTo(when, then)
 
 
@@ -367,7 +381,17 @@ def _added(after: Node, changed: Node, function: ActionFunction) -> Node:
 
 
 def needs(**guards: Bool) -> None:
-    """The guards of an action, by name: the step happens only where all of them hold."""
+    """The guards of an action, by name: the step happens only where all of them hold.
+
+    >>> door = Machine("door", Door, "a door")
+    >>> @door.action()
+    ... def opens(s: Door) -> None:
+    ...     '''It opens.'''
+    ...     needs(is_closed=~s.is_open)
+    ...     s.is_open = Bool(True)
+    >>> list(door.actions["opens"].guards)
+    ['is_closed']
+    """
     trace = current_trace("needs()")
     if not trace.may_guard:
         raise ModelError("needs() is for actions: a claim is what a property returns")

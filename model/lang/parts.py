@@ -109,6 +109,9 @@ class Refinement:
 class Scope:
     """How large the types are, why, and how many states there are (None where nobody counted them
     yet).
+
+    >>> Scope("tiny", {"brokers": 2}, "small enough for slow readers").bounds
+    {'brokers': 2}
     """
 
     name: str

@@ -14,7 +14,13 @@ from model.lang.nodes import Node, Type, node
 
 
 class ModelError(Exception):
-    """Something in a machine is not as it must be; the text says what to write instead."""
+    """Something in a machine is not as it must be; the text says what to write instead.
+
+    >>> value(lambda: Offset("one"))
+    Traceback (most recent call last):
+    ...
+    model.lang.places.ModelError: expression: expected Offset, got 'one'
+    """
 
 
 @dataclass

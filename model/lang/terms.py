@@ -29,7 +29,13 @@ E = TypeVar("E", bound="Enum")
 
 
 class Bound:
-    """A size that the scope gives, e.g. `Bound("log_size")`; `+` or `-` an int is another."""
+    """A size that the scope gives, e.g. `Bound("log_size")`; `+` or `-` an int is another.
+
+    >>> class Offset(Range):
+    ...     low, high = 0, Bound("log_size")
+    >>> value(lambda: everything(Offset), log_size=2)
+    '{0, 1, 2}'
+    """
 
     def __init__(self, name: str, added: int = 0) -> None:
         self.name, self.added = name, added
@@ -121,7 +127,11 @@ def _interchangeable(one: type[Term], other: type[Term]) -> bool:
 
 
 class Bool(Term):
-    """True or false; `&`, `|`, `~` as for sets. `Bool(True)` is a literal."""
+    """True or false; `&`, `|`, `~` as for sets. `Bool(True)` is a literal.
+
+    >>> value(lambda: Bool(True) & ~Bool(True))
+    'False'
+    """
 
     __slots__ = ()
 
@@ -150,6 +160,9 @@ class Sort(Term):
     """Interchangeable identities: they can be told apart and nothing else.
 
     A subclass says how many: `class Broker(Sort): size = Bound("brokers")`.
+
+    >>> value(lambda: every(Broker, lambda a: exists(Broker, lambda b: a != b)))
+    'True'
     """
 
     __slots__ = ()
@@ -157,7 +170,13 @@ class Sort(Term):
 
 
 class Value:
-    """One value of an Enum."""
+    """One value of an Enum.
+
+    >>> class Answer(Enum):
+    ...     NO, YES = Value(), Value()
+    >>> value(lambda: Answer.YES)
+    'YES'
+    """
 
     name: str
 
@@ -193,6 +212,9 @@ class Range(Term):
 
     Arithmetic is exact; a result that does not fit when it is assigned is reported as too small a
     scope.
+
+    >>> value(lambda: Offset(2) + 3)
+    '5'
     """
 
     __slots__ = ()
@@ -274,7 +296,13 @@ def require_scalar(of: object, role: str) -> None:
 
 
 class Option(Term, Generic[T]):
-    """A scalar or nothing: `none(Broker)` and `some(leader)`; compare with `==`."""
+    """A scalar or nothing: `none(Broker)` and `some(leader)`; compare with `==`.
+
+    >>> value(lambda: some(Offset(5)).value + 1)
+    '6'
+    >>> value(lambda: none(Offset).is_some)
+    'False'
+    """
 
     __slots__ = ()
     item: ClassVar[type[Term]]

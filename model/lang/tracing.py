@@ -61,7 +61,7 @@ def read_action(
     parameters: dict[str, type[Term]] = {}
     guards: dict[str, Node] = {}
     drawn: dict[str, Node] = {}
-    hints = _hints(function, what)
+    hints = _hints(function)
     for name in bags.keys() - hints.keys():
         raise ModelError(f"{what} has no parameter {name!r} to draw from a bag")
     for name, of in hints.items():
@@ -86,7 +86,7 @@ def read_action(
 
 def read_updates(state: type[Record], function: Callable[..., None], action: Action) -> Node:
     """The state after a function with the parameters of an action that only updates."""
-    hints = _hints(function, f"addition {function.__name__}")
+    hints = _hints(function)
     if hints.keys() != action.parameters.keys():
         raise ModelError(
             f"addition {function.__name__}: the parameters must be those of {action.name}: "
@@ -121,7 +121,7 @@ def _run(
     return trace
 
 
-def _hints(function: Callable[..., None], what: str) -> dict[str, Any]:
+def _hints(function: Callable[..., None]) -> dict[str, Any]:
     names = list(inspect.signature(function).parameters)[1:]
     hints: dict[str, Any] = get_type_hints(function)
     return {name: hints.get(name) for name in names}
