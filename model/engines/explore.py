@@ -176,11 +176,9 @@ class _Search:
             while self.kernel.expanded < self.kernel.distinct and not stopped:
                 self.kernel.expand(CHUNK)
                 self.kernel = go_on(self.choice, self.problem, self.kernel)
-                stopped = self._reason()
-                if interrupts.seen:
-                    stopped = stopped or "interrupted"
                 if progress:
                     progress(self.kernel)
+                stopped = self._reason() or ("interrupted" if interrupts.seen else "")
                 if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
                     saved = time.monotonic()
                     self._save()
