@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.engines.kernels import Problem, Snapshot
-from model.engines.kernels.plain import compile_moves, compile_watch
+from model.engines.kernels.columns import Sheet, StepColumns, evaluate_all
+from model.engines.kernels.table import Table
+from model.engines.kernels.vectors import ROWS
 from model.engines.layout import Layout
 from model.engines.lower import Step
 from model.engines.scalars import Scalar
@@ -130,12 +132,9 @@ class Graph:
 
     def where(self, truths: Sequence[Scalar]) -> list[Truths]:
         """For each truth value, in which states it holds."""
-        watch = compile_watch(self.layout, truths)
-        found = [np.zeros(len(self.states), dtype=np.bool_) for _ in truths]
-        for position in range(len(self.states)):
-            for number in watch(self.state(position)):
-                found[number][position] = True
-        return found
+        chunks = [self.states[begin : begin + ROWS] for begin in range(0, len(self.states), ROWS)]
+        parts = [evaluate_all(self.layout, truths, chunk) for chunk in chunks]
+        return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
 
     def levels(self) -> Indices:
         """How many steps lead to each state at least."""
@@ -167,24 +166,31 @@ def graph_of(problem: Problem, snapshot: Snapshot) -> Graph:
         raise ModelError("behaviours can only be judged where all states are known: explore on")
     if problem.symmetries:
         raise ModelError("behaviours cannot be judged up to symmetry: leave it out")
-    sources, labels, targets = zip(*_moves(problem, snapshot), strict=True)
-    joined = (np.concatenate(part).astype(np.uint32) for part in (sources, targets, labels))
-    edges = Edges.between(count, *joined)
+    columns = zip(NONE, *_moves(problem, snapshot), strict=True)
+    sources, targets, labels = map(np.concatenate, columns)
+    edges = Edges.between(count, sources, targets, labels)
     return Graph(problem.layout, problem.steps, snapshot.states, snapshot.parents, edges)
+
+
+NONE = (np.empty(0, dtype=np.uint32),) * 3
 
 
 def _moves(
     problem: Problem, snapshot: Snapshot
-) -> Iterator[tuple[NDArray[np.integer], NDArray[np.integer], NDArray[np.integer]]]:
-    """Sources, numbers of steps and targets of all edges, some at a time."""
-    moves = compile_moves(problem.layout, problem.steps)
-    rows = snapshot.states.astype("<u8")
-    packed = [int.from_bytes(row.tobytes(), "little") for row in rows]
-    position = {state: number for number, state in enumerate(packed)}
-    found = [
-        (source, label, position[after])
-        for source, state in enumerate(packed)
-        for label, after in moves(state)
-        if after != state
-    ]
-    yield tuple(np.array(found, dtype=np.uint32).reshape(-1, 3).T)  # type: ignore[misc]
+) -> Iterator[tuple[Positions, Positions, Positions]]:
+    """Sources, targets and numbers of steps of all edges, those of one step and some states at a
+    time.
+    """
+    sheet, table = Sheet(problem.layout), Table(snapshot.states)
+    steps = [StepColumns(sheet, step) for step in problem.steps]
+    for begin in range(0, len(snapshot.states), ROWS):
+        states = snapshot.states[begin : begin + ROWS]
+        values = sheet.begin(states)
+        for number, step in enumerate(steps):
+            sheet.fill(values, step.guard_plan)
+            enabled = np.broadcast_to(values[step.enabled], len(states))
+            rows = np.flatnonzero(enabled)
+            targets = table.find(step.after(states.take(rows, axis=0)))
+            rows, targets = rows[targets != rows + begin], targets[targets != rows + begin]
+            labels = np.full(len(rows), number, dtype=np.uint32)
+            yield (rows + begin).astype(np.uint32), targets.astype(np.uint32), labels

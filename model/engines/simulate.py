@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model.engines import scalars
+from model.engines.concrete import show_step
 from model.engines.kernels.plain import compile_moves, compile_watch
 from model.engines.lower import Lowering
-from model.engines.trace import Trace, find_trace
+from model.engines.trace import Trace
 from model.lang.machine import Machine
 from model.lang.parts import Scope
 
@@ -110,9 +111,9 @@ class Runner:
 
     def __init__(self, machine: Machine[Any], scope: Scope) -> None:
         self.lowering = lowering = Lowering(machine, scope)
-        steps = list(lowering.steps())
-        self.actions = [step.action.name for step in steps]
-        self.moves = compile_moves(lowering.layout, steps)
+        self.steps = list(lowering.steps())
+        self.actions = [step.action.name for step in self.steps]
+        self.moves = compile_moves(lowering.layout, self.steps)
         claims = {n: lowering.truth(p.holds) for n, p in machine.properties.items()}
         self.wanted = {n for n, p in machine.properties.items() if p.kind == "sometimes"}
         self.names = [*claims, DEADLOCK]
@@ -167,10 +168,11 @@ class Runner:
                     at += size
                 else:
                     steps = fewer
-        states = [self.first]
+        states, actions, layout = [self.first], list[str](), self.lowering.layout
         for step in steps:
+            actions.append(show_step(layout, self.steps[step], layout.unpack(states[-1])))
             states.append(dict(self.moves(states[-1]))[step])
-        return find_trace(self.lowering, states)
+        return Trace(layout, states, actions)
 
     def _replayed(self, name: str, steps: Sequence[int]) -> list[int] | None:
         """The steps that are possible, up to where the property is broken; None if it is not."""
