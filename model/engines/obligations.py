@@ -20,6 +20,7 @@ class Obligation:
 
     The claim `ROOM` is part of every proof in a finite scope: no step leaves it. `hypotheses` are
     the claims about the states before from which it was proved, where the fewest were looked for.
+    `undecided` says that the solver gave up, and nobody knows a counterexample.
     """
 
     claim: str
@@ -28,6 +29,7 @@ class Obligation:
     seconds: float
     counterexample: str | None = None
     hypotheses: tuple[str, ...] | None = None
+    undecided: bool = False
 
 
 @dataclass(frozen=True)

@@ -39,17 +39,23 @@ def prove(
     length: int = 1,
     minimise: bool = False,
     given: Hypotheses | None = None,
+    only: Collection[tuple[str, str | None]] | None = None,
 ) -> Proof:
     """Check that a goal and its lemmas (by default those that the machine names) are inductive.
 
     `minimise` looks for the fewest hypotheses of each obligation; `given` are such ones, found
-    elsewhere (those of obligations that it does not have are all claims).
+    elsewhere (those of obligations that it does not have are all claims). `only` names the
+    obligations that are asked for, as (claim, action), where others are not.
     """
     lemmas = tuple(machine.proofs[goal] if lemmas is None else lemmas)
     prover = _Prover.of(machine, scope, (goal, *lemmas), length)
-    obligations = [prover.at_first(claim) for claim in prover.claims]
+    obligations = [
+        prover.at_first(claim) for claim in prover.claims if only is None or (claim, None) in only
+    ]
     for step in prover.steps:
         for claim in (ROOM, *prover.claims):
+            if only is not None and (claim, step.action.name) not in only:
+                continue
             names = (given or {}).get((claim, step.action.name), tuple(prover.claims))
             obligations.append(prover.kept(claim, step, names, minimise))
     return Proof(goal, lemmas, obligations, length)
