@@ -202,6 +202,11 @@ def if_else(condition: Scalar, a: Scalar, b: Scalar) -> Scalar:
         return b
     if a.is_truth:
         return disjunction(conjunction(condition, a), conjunction(negate(condition), b))
+    # Several updates of one part ask the same question again; the outer answer holds inside.
+    if a.operation == "if_else" and a.arguments[0] is condition:
+        return if_else(condition, a.arguments[1], b)
+    if b.operation == "if_else" and b.arguments[0] is condition:
+        return if_else(condition, a, b.arguments[2])
     return _make("if_else", (condition, a, b), min(a.low, b.low), max(a.high, b.high))
 
 
