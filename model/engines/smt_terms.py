@@ -1,7 +1,7 @@
 """A lowered machine as Z3 terms: a state is a row of bit vectors, a claim and a step are formulas.
 
-This file decides what a state is that need not be reachable: every slot within its limits and
-nothing past the end of a sequence. It refuses to know what is asked of the solver.
+This file decides what a state is that need not be reachable: every slot within its limits, nothing
+past the end of a sequence, bags sorted. It refuses to know what is asked of the solver.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any
 
 import z3
 
-from model.engines.layout import LENGTH, Slot
+from model.engines.layout import LENGTH, Path, Slot
 from model.engines.lower import Lowering, Step
 from model.engines.scalars import Scalar
+from model.lang.containers import Bag, Record
 
 Numbers = Sequence[z3.BitVecRef]
 
@@ -35,20 +36,27 @@ class Translation:
         return [z3.BitVec(f"{name}.{'.'.join(map(str, s.path))}", self.width) for s in self.slots]
 
     def well_formed(self, state: Numbers) -> Iterator[z3.BoolRef]:
-        """Every slot is within its limits, and nothing stands past the end of a sequence."""
+        """Every slot is within its limits, nothing stands past the end of a sequence or bag, and a
+        bag is sorted.
+        """
         for slot, value in zip(self.slots, state, strict=True):
             yield z3.And(slot.low <= value, value <= slot.high)
-        for position, slot in enumerate(self.slots):
+        for slot, length in zip(self.slots, state, strict=True):
             if slot.path[-1] == LENGTH:
-                yield from self._nothing_past_the_end(slot.path[:-1], state[position], state)
+                yield from self._well_filled(slot.path[:-1], length, state)
 
-    def _nothing_past_the_end(
-        self, sequence: tuple[Any, ...], length: z3.BitVecRef, state: Numbers
+    def _well_filled(
+        self, path: Path, length: z3.BitVecRef, state: Numbers
     ) -> Iterator[z3.BoolRef]:
-        depth = len(sequence)
+        cells: dict[int, list[z3.BitVecRef]] = {}
         for slot, value in zip(self.slots, state, strict=True):
-            if slot.path[:depth] == sequence and isinstance(slot.path[depth], int):
-                yield z3.Implies(length <= slot.path[depth], value == slot.low)
+            index = slot.path[len(path)] if slot.path[: len(path)] == path else LENGTH
+            if isinstance(index, int):
+                cells.setdefault(index, []).append(value)
+                yield z3.Implies(length <= index, value == slot.low)
+        if issubclass(_type_at(self.rules.layout.state, path), Bag):
+            for index in range(1, len(cells)):
+                yield z3.Implies(index < length, _in_order(cells[index - 1], cells[index]))
 
     def term(self, scalar: Scalar, state: Numbers, names: str = "") -> Any:
         """A scalar in a state; `names` distinguishes the action parameters of different steps."""
@@ -122,6 +130,21 @@ class Translation:
     def constants(self, packed: int) -> list[z3.BitVecRef]:
         """A known state."""
         return [z3.BitVecVal(n, self.width) for n in self.rules.layout.unpack(packed)]
+
+
+def _type_at(of: Any, path: Path) -> Any:
+    """The type of a part of a state."""
+    for step in path:
+        of = of.fields()[step] if issubclass(of, Record) else of.item
+    return of
+
+
+def _in_order(one: Numbers, other: Numbers) -> z3.BoolRef:
+    """One element of a bag stands before another, or is equal to it."""
+    found = z3.BoolVal(True)
+    for a, b in reversed(list(zip(one, other, strict=True))):
+        found = z3.Or(a < b, z3.And(a == b, found))
+    return found
 
 
 def _width(roots: Sequence[Scalar], slots: Sequence[Slot]) -> int:
