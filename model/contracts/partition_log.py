@@ -114,6 +114,7 @@ machine.proof("leader_epochs_go_up_along_the_log")
 machine.scope(
     "default",
     why="that of replication, as seen by clients",
+    states=49,
     log_size=2,
     max_records=2,
     max_leader_epoch=2,
@@ -121,6 +122,7 @@ machine.scope(
 machine.scope(
     "longer",
     why="a record between two others; more leaders than records",
+    states=12_341,
     log_size=4,
     max_records=4,
     max_leader_epoch=4,

@@ -315,12 +315,13 @@ class _Walk:
 
 def _differences(layout: Layout, left: list[int], wanted: list[int]) -> Iterator[str]:
     """What a step of the contract would leave otherwise than it was seen."""
-    for slot, number, other in zip(layout.slots, left, wanted, strict=True):
-        if number != other:
-            where = ".".join(map(str, slot.path))
-            own = layout.sizes.show(slot.type, number)
-            seen = layout.sizes.show(slot.type, other)
-            yield f"{where} would be {own}, not {seen}"
+    if all(slot.low <= n <= slot.high for slot, n in zip(layout.slots, left, strict=True)):
+        own, seen = layout.show(layout.pack(left)), layout.show(layout.pack(wanted))
+        for name, text in own.items():
+            if text != seen[name]:
+                yield f"{name} would be {text}, not {seen[name]}"
+    else:
+        yield "there is no room for what it would leave"
 
 
 def _distance(refusal: Refusal) -> tuple[int, int]:
