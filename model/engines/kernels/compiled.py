@@ -39,7 +39,7 @@ class Compiled:
         self.problem = problem
         self._actions = [problem.actions.index(step.action.name) for step in problem.steps]
         self._library = _load(problem)
-        wanted = threads or len(os.sched_getaffinity(0))
+        wanted = threads or _processors()
         store = self._open(max(1, min(wanted, MOST_THREADS)), snapshot)
         if not store:
             raise ModelError("there is no memory for the states to begin with")
@@ -149,6 +149,13 @@ class Compiled:
         if not 0 <= position < self.distinct:
             raise IndexError(f"there is no state at {position}: there are {self.distinct}")
         return position
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _load(problem: Problem) -> ctypes.CDLL:
