@@ -47,14 +47,9 @@ def is_inside(index: Node, sequence: Node, facts: frozenset[Fact], intervals: In
     length = node("length", Count, sequence)
     if ("positive", length) in facts:
         is_last = index.operation == "subtract" and index.arguments[0] is length
-        if is_first(index) or (is_last and _is(index.arguments[1], 1)):
+        if _is(index, 0) or (is_last and _is(index.arguments[1], 1)):
             return True
     return ("inside", index, sequence) in facts and _is_natural(index, facts, intervals)
-
-
-def is_first(index: Node) -> bool:
-    """Is this the index of the first element."""
-    return _is(index, 0)
 
 
 def _is(number: Node, value: int) -> bool:

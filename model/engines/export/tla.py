@@ -119,10 +119,7 @@ class _Module:
             yield [line for lines in words.definitions.values() for line in lines]
 
     def _start(self) -> Iterator[str]:
-        if self.machine.start is None:
-            raise ModelError(
-                f"{self.machine.name} has no first state: decorate a function with .initial"
-            )
+        assert self.machine.start is not None
         start = self.rewriting.of(self.machine.start)
         for name, variable in self.words.variables.items():
             value = self.terms.formula(self.rewriting.field(start, name), Names())
@@ -153,9 +150,9 @@ class _Module:
             )
             found = self.claims[claim.name] = self.words.new(camel_case(claim.name))
             if when.flat == "TRUE":
-                promised = f.headed("[]<>", f.enclosed(then, f.NOT))
+                promised = f.listed("[]<>(", [then], ")")
             else:
-                promised = f.infix(f.IMPLIES, when, "~>", then)
+                promised = f.infix(f.JUNCTION, when, "~>", then)
             fair = self.words.new(f"Fair{found}")
             entries = [Formula("Spec"), *self._fairness(claim, operators)]
             yield [
@@ -216,7 +213,7 @@ class _Module:
                 for name in witnesses
                 if name not in wanted
             ),
-            f"\\* States without a next step are {'judged by NoDeadlock' if ends else 'no error'}.",
+            f"\\* To have no next step is {'judged by NoDeadlock' if ends else 'no error'}.",
             "CHECK_DEADLOCK FALSE",
         ]
         return "\n".join(lines) + "\n"

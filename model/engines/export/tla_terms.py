@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from model.engines.export import formulas as f
-from model.engines.export.facts import Fact, is_first, is_inside, told_by
+from model.engines.export.facts import Fact, is_inside, told_by
 from model.engines.export.formulas import Formula
 from model.engines.export.intervals import Intervals
 from model.engines.export.rewriting import Rewriting, nodes_of, root
@@ -103,8 +103,8 @@ class Terms:
     def _bound(self, given: Node, names: Names) -> Formula:  # noqa: ARG002
         return self.words.bound(Bound(*given.data))
 
-    def _default(self, given: Node, names: Names) -> Formula:  # noqa: ARG002
-        return self.words.lowest(given.type)
+    def _default(self, given: Node, names: Names) -> Formula:
+        return self.words.lowest(given.type, names.names)
 
     def _everything(self, given: Node, names: Names) -> Formula:  # noqa: ARG002
         return self.words.set_of(given.type.item)
@@ -170,7 +170,7 @@ class Terms:
         option = self.formula(given.arguments[0], names)
         if ("present", given.arguments[0]) in names.facts:
             return option
-        return self.words.helper("OrElse", option, self.words.lowest(given.type))
+        return self.words.helper("OrElse", option, self.words.lowest(given.type, names.names))
 
     def _element(self, element: Node, of: Any, names: Names) -> Formula:
         """A value as an element of a set: what its type has not is one and the same."""
@@ -217,7 +217,7 @@ class Terms:
         one, two = self._parts(given, names)
         if self.intervals.surely_in(key, container.type.key):
             return f.followed(one, f"[{two.flat}]")
-        return self.words.helper("Under", one, two, self.words.lowest(given.type))
+        return self.words.helper("Under", one, two, self.words.lowest(given.type, names.names))
 
     def _updated(self, given: Node, names: Names) -> Formula:
         return self.updated(given, root(given), names)
@@ -265,9 +265,11 @@ class Terms:
             return Formula(names.bound[index.type, index.data])
         one, two = self._parts(given, names)
         if not is_inside(index, sequence, names.facts, self.intervals):
-            return self.words.helper("ElementAt", one, two, self.words.lowest(given.type))
-        if is_first(index):
-            return f.followed(one, "[1]")
+            return self.words.helper(
+                "ElementAt", one, two, self.words.lowest(given.type, names.names)
+            )
+        if index.operation == "constant":
+            return f.followed(one, f"[{index.data + 1}]")
         if index.operation == "subtract" and index.arguments[1].data == 1:
             return f.followed(one, f"[{self.formula(index.arguments[0], names).flat}]")
         return f.followed(one, f"[{f.infix(f.SUM, two, '+', Formula('1')).flat}]")

@@ -7,6 +7,7 @@ needs before its actions. It refuses to know what the actions say.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from model.engines.export.formulas import (
@@ -19,6 +20,7 @@ from model.engines.export.formulas import (
     Formula,
     call,
     definition,
+    enclosed,
     headed,
     infix,
     junction,
@@ -103,7 +105,8 @@ class Words:
         if issubclass(of, Option):
             return infix(SETS, self.set_of(of.item), "\\cup", listed("{", [self.none()], "}"))
         if issubclass(of, Set):
-            return headed("SUBSET", self.set_of(of.item))
+            inner = enclosed(self.set_of(of.item), SETS)
+            return Formula(f"SUBSET {inner.flat}", SETS)
         if issubclass(of, Map):
             key, item = self.set_of(of.key), self.set_of(of.item)
             return Formula(f"[{key.flat} -> {item.flat}]")
@@ -138,8 +141,8 @@ class Words:
         parts = [headed(f"{name} :", self.set_of(part)) for name, part in of.fields().items()]
         return listed("[", parts, "]")
 
-    def lowest(self, of: type[Any]) -> Formula:
-        """The natural first value of a type."""
+    def lowest(self, of: type[Any], among: Collection[str] = ()) -> Formula:
+        """The natural first value of a type, where these local names are taken."""
         if issubclass(of, Bool):
             return Formula("FALSE")
         if issubclass(of, Enum):
@@ -156,9 +159,10 @@ class Words:
             self.modules.add("Bags")
             return Formula("EmptyBag")
         if issubclass(of, Map):
-            key = self.new(snake_case(of.key.__name__), set())
-            head = f"[{key} \\in {self.set_of(of.key).flat} |->"
-            return listed("", [headed(head, self.lowest(of.item))], "]")
+            local = set(among)
+            key = self.new(snake_case(of.key.__name__), local)
+            head = f"{key} \\in {self.set_of(of.key).flat} |->"
+            return listed("[", [headed(head, self.lowest(of.item, local))], "]")
         return Formula(self._lowest_name(of))
 
     def _lowest_name(self, of: type[Any]) -> str:
@@ -174,8 +178,8 @@ class Words:
             self.definitions[name] = definition(name, value)
         return self._lowest[of]
 
-    def typed(self, of: type[Any], value: Formula) -> Formula:
-        """The claim that a value is of a type."""
+    def typed(self, of: type[Any], value: Formula, among: Collection[str] = ()) -> Formula:
+        """The claim that a value is of a type, where these local names are taken."""
         if not has_bag(of):
             return infix(COMPARISON, value, "\\in", self.set_of(of))
         if issubclass(of, Bag):
@@ -191,15 +195,16 @@ class Words:
                 ],
             )
         if issubclass(of, Map):
-            key = self.new(snake_case(of.key.__name__), set())
+            local = set(among)
+            key = self.new(snake_case(of.key.__name__), local)
             keys = self.set_of(of.key)
-            inner = self.typed(of.item, Formula(f"{value.flat}[{key}]"))
-            domain = infix(COMPARISON, call("DOMAIN ", value), "=", keys)
+            inner = self.typed(of.item, Formula(f"{value.flat}[{key}]"), local)
+            domain = infix(COMPARISON, Formula(f"DOMAIN {value.flat}"), "=", keys)
             return junction("/\\", [domain, headed(f"\\A {key} \\in {keys.flat} :", inner)])
         return junction(
             "/\\",
             [
-                self.typed(part, Formula(f"{value.flat}.{name}"))
+                self.typed(part, Formula(f"{value.flat}.{name}"), among)
                 for name, part in of.fields().items()
             ],
         )
