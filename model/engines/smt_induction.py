@@ -142,7 +142,9 @@ class Induction:
             if self.shapes.is_finite(of):
                 listed.append((name, of))
                 continue
-            element: type[Any] = of.bag.item if issubclass(of, Position) else of
+            element: type[Any] = of
+            if issubclass(of, Position):
+                element = of.bag.item  # type: ignore[attr-defined]
             environment[name] = self.shapes.unknown(element, f"{action.name}.{name}")
             limits += self.shapes.within(element, environment[name])
 
