@@ -1,9 +1,15 @@
 """Recorded observations that are behaviours of a machine, and some that are not."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations, permutations
+from random import Random
+
 import pytest
 
 from model.engines.admit import Event, Look, Operation, admit
-from model.engines.concrete import ScopeTooSmallError
+from model.engines.concrete import ScopeTooSmallError, Stepper
+from model.engines.lower import Lowering
 from model.lang import (
     Bag,
     Bound,
@@ -173,6 +179,79 @@ def test_an_operation_without_an_answer_happens_once_or_never() -> None:
     # It happens after its call, so not before an operation that returned by then.
     late = [appended(3, 0, 1), appended(2, 2, None), seen(2, 5, 6)]
     assert admit(machine, scope, late, HIDDEN).outcome == "refused"
+
+
+def recorded(seed: int) -> list[Event | Look | Operation]:
+    """What clients record of a random run: intervals around its steps, some answers lost."""
+    random = Random(seed)
+    lowering = Lowering(machine, scope)
+    stepper, state = Stepper(lowering), lowering.initial()
+    history: list[Event | Look | Operation] = []
+    for time in range(8):
+        name, state = random.choice([*stepper.successors(state), ("nothing", state)])
+        readable = int(lowering.layout.show(state)["readable"])
+        called, returned = time - random.random() * 3, time + random.random() * 3
+        if name.startswith("append"):
+            value = int(name.split("value=")[1][:-1])
+            lost = random.random() < 0.2
+            history.append(appended(value, called, None if lost else returned))
+        elif name == "nothing":
+            history.append(seen(readable, called, returned))
+    return history
+
+
+def has_an_order(history: list[Operation]) -> bool:
+    """Every order of the operations that times allow, with and without those whose answer was
+    lost, is tried on a shelf that is a list.
+    """
+    lost = [operation for operation in history if operation.returned is None]
+    sure = [operation for operation in history if operation.returned is not None]
+    return any(
+        explains(order)
+        for count in range(len(lost) + 1)
+        for kept in combinations(lost, count)
+        for order in permutations([*sure, *kept])
+    )
+
+
+def explains(order: Sequence[Operation]) -> bool:
+    for later, earlier in combinations(reversed(order), 2):
+        if later.returned is not None and later.returned < earlier.called:
+            return False
+    values: list[object] = []
+    readable = 0
+    for operation in order:
+        if isinstance(operation.what, Event):
+            values.append(operation.what.arguments["value"])
+            if len(values) > 4 or values != sorted(set(values), key=str):
+                return False
+        elif isinstance(operation.what, Look):
+            count = operation.what.seen["readable"]
+            assert isinstance(count, int)
+            if not readable <= count <= len(values):
+                return False
+            readable = count
+    return True
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_clients_record_of_a_real_run_is_admitted(seed: int) -> None:
+    history = recorded(seed)
+    assert admit(machine, scope, history, HIDDEN).outcome == "admitted", history
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_forged_history_is_admitted_just_where_some_order_explains_it(seed: int) -> None:
+    random = Random(seed)
+    history = [item for item in recorded(seed) if isinstance(item, Operation)][:6]
+    for number, operation in enumerate(history):
+        if random.random() < 0.4:
+            history[number] = replace(operation, called=operation.called + random.choice([-4, 2]))
+        if isinstance(operation.what, Look) and random.random() < 0.5:
+            history[number] = seen(random.randrange(4), operation.called, operation.called + 1)
+    history = [o for o in history if o.returned is None or o.called <= o.returned]
+    found = admit(machine, scope, history, HIDDEN)
+    assert (found.outcome == "admitted") == has_an_order(history)
 
 
 def test_a_reader_sees_no_value_go_away() -> None:
