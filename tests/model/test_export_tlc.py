@@ -1,35 +1,47 @@
 """TLC reads an exported machine as we do: the same states, steps, depth and verdicts."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from model import catalogue
 from model.engines.concrete import ScopeTooSmallError
 from model.engines.explore import Exploration, Limits, explore, problem_of
+from model.engines.export import tla_terms
 from model.engines.export.itf import state_of
 from model.engines.graph import graph_of
 from model.engines.liveness import check_liveness
-from model.lang import Bool, Machine, Range, Scope, needs
+from model.lang import (
+    Bool,
+    Machine,
+    Range,
+    Scope,
+    everything,
+    if_else,
+    needs,
+    none,
+    set_of,
+    some,
+)
 from tests.model import post_office, toys
 from tests.model.drawing import programs
-from tests.model.programs import Id, Low, State, Traced
+from tests.model.programs import Id, Low, Num, Pair, State, Traced
 from tests.model.tla_values import of_itf
 from tests.model.tlc import Verdict, needs_tlc, tlc
 
 pytestmark = needs_tlc
 ONLY = Scope("only", {}, "all types have fixed sizes")
-STEPS = 2
 
 
 class Taken(Range):
     """How many steps were taken."""
 
-    low, high = 0, STEPS
+    low, high = 0, 2
 
 
 class Counted(State):
@@ -127,11 +139,32 @@ def test_tlc_judges_liveness_as_we_do(name: str, is_fair: bool, tmp_path: Path) 
     assert holds == is_fair == (tlc(machine, scope, tmp_path, eventually=name).broken is None)
 
 
+def begin(s: Counted, an_id: Id, other_id: Id, a_low: Low, a_flag: Bool) -> None:
+    """All parts of the state become something, so that the programs have something to do."""
+    needs(is_first=s.taken == 0)
+    s.flag, s.low, s.id = a_flag, a_low, an_id
+    s.num = Num.of(a_low) - 2
+    s.maybe_low = if_else(a_flag, some(a_low), none(Low))
+    s.maybe_flag = if_else(a_low == 3, none(Bool), some(a_flag))
+    s.maybe_id = if_else(an_id == other_id, none(Id), some(other_id))
+    s.ids = set_of(an_id, other_id)
+    s.lows = if_else(a_flag, everything(Low) - set_of(a_low), set_of(a_low))
+    s.flags = set_of(a_flag, a_low == 2)
+    s.by_low[a_low] = Num(2)
+    s.by_flag[a_flag] = some(an_id)
+    s.by_id[other_id] = Pair(flag=a_flag, number=a_low)
+    s.log.append(s.by_id[an_id])
+    s.log.append(Pair(flag=~a_flag, number=a_low))
+    s.log.truncate(if_else(a_low == 4, Num(1), Num(2)))
+    s.taken += 1
+
+
 def random_machine(drawn: list[Any], want: bool = True) -> Machine[Counted] | None:
     """A machine whose steps are random programs: those that always fit or, if that is not wanted,
     one that does not.
     """
     kept = Machine("random", Counted, "a random machine")
+    kept.action()(begin)
     for number, program in enumerate(drawn):
         larger = replace(kept, actions=dict(kept.actions), properties=dict(kept.properties))
         add_program(larger, number, program)
@@ -154,7 +187,7 @@ def add_program(machine: Machine[Counted], number: int, program: Any) -> None:
         traced = Traced(s, {"an_id": an_id, "a_low": a_low, "a_flag": a_flag})
         needs(
             **{f"guard{n}": traced.value(guard) for n, guard in enumerate(guards)},
-            steps_are_left=s.taken < STEPS,
+            has_begun=s.taken == 1,
         )
         for statement in statements:
             traced.do(statement)
@@ -162,30 +195,33 @@ def add_program(machine: Machine[Counted], number: int, program: Any) -> None:
 
     def claimed(s: Counted) -> None:
         """It is taken where the claim holds."""
-        needs(claim=Traced(s).value(claim), steps_are_left=s.taken < STEPS)
-        s.taken = Taken(STEPS)
+        needs(claim=Traced(s).value(claim), has_begun=s.taken == 1)
+        s.taken = Taken(2)
 
     act.__name__, claimed.__name__ = f"act{number}", f"claimed{number}"
     machine.action()(act)
     machine.action()(claimed)
 
 
-def agree_on_random_machines(examples: int, folder: Path) -> None:
+def agree_on_random_machines(
+    examples: int, folder: Path, phases: Sequence[Phase] = tuple(Phase)
+) -> None:
     """Draw machines, the same ones every time, until TLC disagrees."""
     folders = iter(range(examples * 10))
 
     def check(drawn: list[Any]) -> None:
         machine = random_machine(drawn)
         assert machine is not None
-        if machine.actions:
+        if len(machine.actions) > 1:
             (place := folder / str(next(folders))).mkdir()
             agree(machine, ONLY, place)
 
-    repeat(examples)(given(st.lists(programs(), min_size=5, max_size=5))(check))()
+    repeat(examples, phases)(given(st.lists(programs(), min_size=8, max_size=8))(check))()
 
 
-def repeat(examples: int) -> Any:
+def repeat(examples: int, phases: Sequence[Phase] = tuple(Phase)) -> Any:
     return settings(
+        phases=phases,
         max_examples=examples,
         deadline=None,
         derandomize=True,
@@ -203,6 +239,23 @@ def test_tlc_and_we_read_many_random_machines_alike(tmp_path: Path) -> None:
     agree_on_random_machines(100, tmp_path)
 
 
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    ("table", "name", "wrong"),
+    [
+        (tla_terms.COMBINED, "difference", "\\cap"),
+        (tla_terms.COMPARISONS, "at_most", "<"),
+        (tla_terms.NEGATED, "member", "\\in"),
+    ],
+)
+def test_random_machines_find_an_export_that_is_wrong(
+    table: dict[str, str], name: str, wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(table, name, wrong)
+    with pytest.raises(AssertionError):
+        agree_on_random_machines(20, tmp_path, [Phase.generate])
+
+
 def stop_where_there_is_no_room(examples: int, folder: Path) -> None:
     """TLC stops at a step that has no room, as we do."""
     folders = iter(range(examples * 10))
@@ -214,7 +267,7 @@ def stop_where_there_is_no_room(examples: int, folder: Path) -> None:
             theirs = tlc(machine, ONLY, place)
             assert theirs.no_room or theirs.broken == "TypeOK"
 
-    repeat(examples)(given(st.lists(programs(), min_size=5, max_size=5))(check))()
+    repeat(examples)(given(st.lists(programs(), min_size=8, max_size=8))(check))()
 
 
 def test_tlc_stops_where_the_scope_is_too_small(tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def _texts(layout: Layout, examples: list[int], chosen: list[int], all_chosen: b
     names = [name for name in shown[0] if _is_in(name, wanted)]
     if not all_chosen:
         names = [n for n in names if len({text[n] for text in shown}) > 1] or names
-    if len(names) == 1:
+    if len(names) == 1 and all_chosen:
         return [text[names[0]] for text in shown]
     return ["\n".join(f"{name} = {text[name]}" for name in names) for text in shown]
 

@@ -187,7 +187,8 @@ def listed(opening: str, parts: Sequence[Formula], closing: str) -> Formula:
 
 def equation(head: str, value: Formula) -> Formula:
     """A part of a record or of an update: what a field holds, so that its end is plain."""
-    return headed(head, value if value.level == OPEN else enclosed(value, COMPARISON))
+    plain = value.level in (OPEN, NOT)
+    return headed(head, value if plain else enclosed(value, COMPARISON))
 
 
 def call(name: str, *arguments: Formula) -> Formula:

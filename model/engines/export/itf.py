@@ -20,10 +20,9 @@ The action that leads to a state, with its arguments, is `action` in the `#meta`
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from model.engines.layout import LENGTH, Layout, Path, Sizes
-from model.engines.trace import Trace
 from model.lang.containers import Bag, Map, Record, Seq, Set
 from model.lang.terms import Bool, Enum, Option, Sort, Term
 
@@ -31,7 +30,18 @@ FORMAT = "https://apalache-mc.org/docs/adr/015adr-trace.html"
 Read = Callable[[Path], int]
 
 
-def itf_of(trace: Trace, loop: int | None = None) -> dict[str, Any]:
+class Run(Protocol):
+    """A `Trace`, or a lasso, which has its `loop` besides."""
+
+    @property
+    def layout(self) -> Layout: ...
+    @property
+    def states(self) -> list[int]: ...
+    @property
+    def actions(self) -> list[str]: ...
+
+
+def itf_of(trace: Run, loop: int | None = None) -> dict[str, Any]:
     """A trace as a JSON object; `loop` is the position, from 0, of the state after which it begins
     again. A trace that knows its own `loop`, a lasso, needs not be told.
 

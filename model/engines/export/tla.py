@@ -21,7 +21,8 @@ from model.engines.export.intervals import Intervals
 from model.engines.export.rewriting import Rewriting
 from model.engines.export.tla_actions import ActionWriter, Operator, described
 from model.engines.export.tla_library import HELPERS
-from model.engines.export.tla_terms import Names, Terms
+from model.engines.export.tla_names import Names
+from model.engines.export.tla_terms import Terms
 from model.engines.export.tla_words import Words, camel_case
 from model.engines.layout import Sizes
 from model.lang.machine import Machine

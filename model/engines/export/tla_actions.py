@@ -16,7 +16,8 @@ from model.engines.export import formulas as f
 from model.engines.export.formulas import Formula
 from model.engines.export.intervals import Intervals
 from model.engines.export.rewriting import Rewriting, nodes_of
-from model.engines.export.tla_terms import Names, Terms
+from model.engines.export.tla_names import Names
+from model.engines.export.tla_terms import Terms
 from model.engines.export.tla_words import Words, camel_case, snake_case
 from model.lang.nodes import Node, node
 from model.lang.parts import Action
@@ -64,7 +65,7 @@ class ActionWriter:
         known = Intervals(self.words.sizes, guards.values())
         terms = Terms(self.words, known, self.rewriting)
         updates = self._updates(action)
-        shared = _Shared(terms, names, list(guards.values()), list(updates.values()))
+        shared = _Shared(terms, names, list(guards.values()), updates)
         body = [
             *self._guards(guards, shared),
             *self._room(action, updates, known, shared),
@@ -118,7 +119,7 @@ class ActionWriter:
             variable = self.words.variables[name]
             old = self.rewriting.field(before, name)
             formula = shared.updated(value, old)
-            yield from _bullet(f.infix(f.COMPARISON, Formula(f"{variable}'"), "=", formula))
+            yield from _bullet(f.equation(f"{variable}' =", formula))
         kept = [v for name, v in self.words.variables.items() if name not in updates]
         if kept:
             several = f.listed("<<", [*map(Formula, kept)], ">>")
@@ -167,10 +168,10 @@ class _Shared:
     """The terms of one action, of which long ones that are used more than once have a name."""
 
     def __init__(
-        self, terms: Terms, names: Names, guards: Sequence[Node], updates: Sequence[Node]
+        self, terms: Terms, names: Names, guards: Sequence[Node], updates: dict[str, Node]
     ) -> None:
         self.terms, self.names = terms, names
-        self.guards, self.updates = guards, updates
+        self.guards, self.updates = guards, list(updates.values())
         self.named: list[tuple[str, Node]] = []
         self._in_guards = {id(part) for guard in guards for part in nodes_of(guard)}
         labels = _labels(updates)
@@ -203,6 +204,8 @@ class _Shared:
 
     def updated(self, value: Node, before: Node) -> Formula:
         """The new value of a variable."""
+        if id(value) in self.names.nodes:
+            return self.formula(value)
         return self.terms.updated(value, before, self.after_guards)
 
     def wrapped(self, body: Sequence[str]) -> Iterator[str]:
@@ -273,10 +276,10 @@ def _branches(formula: Formula) -> bool:
     return False
 
 
-def _labels(roots: Sequence[Node]) -> dict[int, str]:
+def _labels(updates: dict[str, Node]) -> dict[int, str]:
     """Names for values after the fields that they become."""
-    found: dict[int, str] = {}
-    for part in (part for given in roots for part in nodes_of(given)):
+    found = {id(value): f"new_{name}" for name, value in updates.items()}
+    for part in (part for given in updates.values() for part in nodes_of(given)):
         if part.operation == "with_field":
             found.setdefault(id(part.arguments[1]), f"new_{part.data}")
         elif part.operation == "record":

@@ -7,15 +7,16 @@ the lowest value. It refuses to know what an action or a module is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from model.engines.export import formulas as f
-from model.engines.export.facts import Fact, is_inside, told_by
+from model.engines.export.facts import is_inside
 from model.engines.export.formulas import Formula
 from model.engines.export.intervals import Intervals
 from model.engines.export.rewriting import Rewriting, nodes_of, root
+from model.engines.export.tla_names import Names
 from model.engines.export.tla_words import Words, snake_case
 from model.lang.containers import Bag, Position
 from model.lang.nodes import Node, node
@@ -25,32 +26,6 @@ COMPARISONS = {"equal": "=", "less": "<", "at_most": "<="}
 NEGATED = {"equal": "#", "less": ">=", "at_most": ">", "member": "\\notin"}
 COMBINED = {"union": "\\cup", "intersection": "\\cap", "difference": "\\"}
 SUMS = {"add": "+", "subtract": "-"}
-
-
-@dataclass(frozen=True)
-class Names:
-    """The names that a formula may use: of nodes (parameters, LET, `@`), and of the variables of
-    quantifiers by type and depth.
-    """
-
-    nodes: Mapping[int, Formula] = field(default_factory=dict)
-    bound: Mapping[tuple[Any, int], str] = field(default_factory=dict)
-    names: frozenset[str] = frozenset()
-    facts: frozenset[Fact] = frozenset()
-
-    def naming(self, named: Node, name: str) -> Names:
-        """The names in which a node has a name."""
-        return replace(
-            self, nodes={**self.nodes, id(named): Formula(name)}, names=self.names | {name}
-        )
-
-    def knowing(self, claim: Node, holds: bool = True) -> Names:
-        """The names where it is known that a claim holds, or that it does not."""
-        return replace(self, facts=self.facts | set(told_by(claim, holds)))
-
-    def without(self, named: Node) -> Names:
-        """The names without that of a node, for its own definition."""
-        return replace(self, nodes={k: v for k, v in self.nodes.items() if k != id(named)})
 
 
 class Terms:
