@@ -8,6 +8,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from model import catalogue
 from model.engines.explore import Limits, explore, problem_of
 from model.engines.graph import Edges, Graph, graph_of
 from model.engines.layout import Layout
@@ -366,3 +367,19 @@ def test_a_goal_that_is_left_must_be_reached_again() -> None:
     assert trace is not None
     assert trace.actions == ["turn_the_sign()", "turn_the_sign()"]
     assert (trace.loop, len(trace)) == (0, 3)
+
+
+CLAIMS = [(*key, name) for key in catalogue.MACHINES for name in catalogue.machine(*key).liveness]
+
+
+@pytest.mark.parametrize(("model", "design", "name"), CLAIMS)
+def test_each_liveness_claim_holds_and_its_mutant_breaks_it(
+    model: str, design: str, name: str
+) -> None:
+    machine = catalogue.machine(model, design)
+    claim = machine.liveness[name]
+    scope = machine.scopes[claim.broken_at]
+    assert judged(machine, scope, name).holds
+    trace = judged(machine.mutated(claim.broken_by), scope, name).trace
+    assert trace is not None
+    assert trace.states[trace.loop] == trace.states[-1]
