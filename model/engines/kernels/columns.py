@@ -9,6 +9,7 @@ is many times faster. Nothing here knows which states there are.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -64,30 +65,38 @@ class Sheet:
             self._kept_alive.append(scalar)
         return known
 
-    def after(self, updates: dict[int, Scalar]) -> dict[int, int]:
-        """The cells of the words that these new values of slots change, by word."""
-        kept, fixed = [(1 << WORD) - 1] * self.layout.words, [0] * self.layout.words
+    def placed(self, values: dict[int, Scalar]) -> dict[int, int]:
+        """The cells of words that have these values in their slots and 0 elsewhere, by word."""
+        fixed: dict[int, int] = {}
         parts: dict[int, list[int]] = {}
-        for index, value in updates.items():
+        for index, value in values.items():
             slot = self.layout.slots[index]
-            word, shift = divmod(slot.shift, WORD)
             if not slot.bits:
                 continue
-            mask = (1 << slot.bits) - 1
-            kept[word] &= ~(mask << shift)
-            parts.setdefault(word, [])
+            word, shift = divmod(slot.shift, WORD)
+            fixed.setdefault(word, 0)
             if value.constant is not None:
-                fixed[word] |= (value.constant - slot.low & mask) << shift
+                # What has no room is refused by the step before this is looked at.
+                fixed[word] |= (value.constant - slot.low & (1 << slot.bits) - 1) << shift
             else:
-                parts[word].append(self._placed(value, slot.low, shift))
+                parts.setdefault(word, []).append(self._lifted(value, slot.low, shift))
+        return {
+            word: self._together([*parts.get(word, []), *([self._word_constant(n)] if n else [])])
+            for word, n in fixed.items()
+        }
+
+    def after(self, updates: dict[int, Scalar]) -> dict[int, int]:
+        """The cells of the words that these new values of slots change, by word."""
+        changed = dict.fromkeys(range(self.layout.words), 0)
+        for index in updates:
+            slot = self.layout.slots[index]
+            word, shift = divmod(slot.shift, WORD)
+            if slot.bits:
+                changed[word] |= ((1 << slot.bits) - 1) << shift
         found = {}
-        for word, placed in parts.items():
-            cell = self._apply(np.bitwise_and, word, self._word_constant(kept[word]))
-            if fixed[word]:
-                cell = self._apply(np.bitwise_or, cell, self._word_constant(fixed[word]))
-            for part in placed:
-                cell = self._apply(np.bitwise_or, cell, part)
-            found[word] = cell
+        for word, cell in self.placed(updates).items():
+            kept = self._word_constant(((1 << WORD) - 1) ^ changed[word])
+            found[word] = self._together([self._apply(np.bitwise_and, word, kept), cell])
         return found
 
     def plan(self, cells: Iterable[int]) -> list[int]:
@@ -166,7 +175,15 @@ class Sheet:
         cell = self._cast(cell, narrowest(min(slot.low, 0), max(slot.high, mask)))
         return self._apply(np.add, cell, self._number_cell(slot.low))
 
-    def _placed(self, value: Scalar, low: int, shift: int) -> int:
+    def _together(self, cells: Sequence[int]) -> int:
+        """Words put together, without those that are 0."""
+        zero = self._word_constant(0)
+        first, *rest = [cell for cell in cells if cell != zero] or [zero]
+        for cell in rest:
+            first = self._apply(np.bitwise_or, first, cell)
+        return first
+
+    def _lifted(self, value: Scalar, low: int, shift: int) -> int:
         """A new value of a slot where it stands in its word."""
         lifted = self._cast(self.cell(scalars.subtract(value, scalars.number(low))), WORD_TYPE)
         if not shift:
@@ -241,7 +258,8 @@ class Sheet:
         table = np.array([c.constant for c in choices], of)
         inside = scalars.within(index, 0, last)
         at = self.cell(scalars.if_else(inside, index, scalars.number(0)))
-        chosen = self._new(("select", id(scalar)), table.take, (at,), of)
+        look_up = partial(table.take, mode="clip")
+        chosen = self._new(("select", id(scalar)), look_up, (at,), of)
         if inside is TRUE:
             return chosen
         outside = self.cell(scalars.if_else(inside, scalars.number(0), otherwise))

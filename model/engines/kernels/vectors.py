@@ -7,15 +7,14 @@ be met one by one, so that positions are the same as in the plain kernel.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from model.engines.kernels import Problem, Snapshot
 from model.engines.kernels.columns import Column, Sheet, StepColumns, Words, packed, words_of
+from model.engines.kernels.orbits import Orbits
 from model.engines.kernels.table import Table
-from model.engines.scalars import TRUE, Scalar
+from model.engines.scalars import TRUE
 
 # States of a chunk: few enough for 16-bit row numbers, and for their columns to stay in a cache.
 ROWS = 1 << 15
@@ -33,7 +32,7 @@ class Vectors:
         self._ends_anywhere = problem.may_end is TRUE
         self._steps = [StepColumns(sheet, step) for step in problem.steps]
         self._actions = [problem.actions.index(step.action.name) for step in problem.steps]
-        self._orbits = Orbits(sheet, problem.symmetries)
+        self._orbits = Orbits(problem.layout, problem.symmetries)
         known = snapshot or self._beginning(problem)
         self._table = Table(known.states)
         self._parents = np.array(known.parents, np.uint32)
@@ -140,43 +139,3 @@ class Vectors:
             grown[:room] = self._parents
             self._parents = grown
         self._parents[end - len(parents) : end] = parents
-
-
-class Orbits:
-    """The least state of each orbit, for symmetries that are given by the new value of each
-    slot.
-    """
-
-    def __init__(self, sheet: Sheet, symmetries: Sequence[Sequence[Scalar]]) -> None:
-        self._sheet = sheet
-        self._images = [sheet.after(dict(enumerate(values))) for values in symmetries]
-        self._plan = sheet.plan(cell for image in self._images for cell in image.values())
-
-    def least(self, states: Words) -> Words:
-        """The least packed state among the images of each; shape (states, words)."""
-        if not self._images:
-            return states
-        found = np.empty_like(states)
-        for start in range(0, len(states), ROWS):
-            found[start : start + ROWS] = self._least(states[start : start + ROWS])
-        return found
-
-    def _least(self, states: Words) -> Words:
-        values = self._sheet.begin(states)
-        self._sheet.fill(values, self._plan)
-        least = states.copy()
-        for image in self._images:
-            other = np.stack(
-                [
-                    np.broadcast_to(values[image.get(w, w)], len(states))
-                    for w in range(states.shape[1])
-                ],
-                1,
-            )
-            smaller = np.zeros(len(states), np.bool_)
-            for word in range(states.shape[1]):
-                # From the lowest word up: a higher one decides unless it is equal.
-                one, two = other[:, word], least[:, word]
-                smaller = (one < two) | ((one == two) & smaller)
-            least[smaller] = other[smaller]
-        return least
