@@ -22,7 +22,7 @@ MACHINES: Final = {
     ("replication", "kip-101"): "model.areas.replication_kip_101",
     ("replication", "kip-279"): "model.areas.replication_kip_279",
     ("replication", "kip-320-first-try"): "model.areas.replication_kip_320_first_try",
-    ("group", "classic"): "model.areas.group",
+    ("group", "classic"): "model.areas.group_proof",
 }
 
 # Where a proof needs ghosts: the module of the machine that has them.

@@ -56,7 +56,7 @@ class Fate:
             case "undecided":
                 return f"breaks nothing so far: {self.sentence}"
         if self.distinct == self.before:
-            return "not needed at this scope: the same states"
+            return "not needed at this scope: the same number of states"
         return f"not needed at this scope: {self.distinct:,} states instead of {self.before:,}"
 
     def row(self) -> list[str]:

@@ -114,15 +114,15 @@ def test_each_mutant_has_its_fate() -> None:
         "fill.has_room": (
             "bounds the scope: fill() would set water to 5, but this scope has room for 0..4"
         ),
-        "fill.is_shut": "not needed at this scope: the same states",
-        "fill.is_no_flood": "not needed at this scope: the same states",
-        "open_valve.is_shut": "not needed at this scope: the same states",
+        "fill.is_shut": "not needed at this scope: the same number of states",
+        "fill.is_no_flood": "not needed at this scope: the same number of states",
+        "open_valve.is_shut": "not needed at this scope: the same number of states",
         "open_valve.is_half_full": "breaks an_open_tank_has_water in 2 states",
-        "drain.is_open": "not needed at this scope: the same states",
+        "drain.is_open": "not needed at this scope: the same number of states",
         "drain_and_leave_open": "breaks an_open_tank_has_water in 5 states",
         "drain_never": "deadlocks after 4 states",
         "fair drain": "breaks an_open_tank_is_drained in 4 states",
-        "fair open_valve": "not needed at this scope: the same states",
+        "fair open_valve": "not needed at this scope: the same number of states",
     }
     assert [fate.distinct for fate in found.values() if fate.outcome == "not needed"] == [8] * 5
 
