@@ -70,6 +70,20 @@ def test_states_parents_and_counts_are_those_of_the_plain_kernel(
     assert_same(finished(Plain(explored)), finished(Compiled(explored, threads=threads)))
 
 
+@pytest.mark.deep
+@pytest.mark.parametrize("key", catalogue.MACHINES, ids=" ".join)
+def test_every_model_is_explored_as_by_the_plain_kernel(key: tuple[str, str]) -> None:
+    machine = catalogue.machine(*key)
+    for scope in machine.scopes:
+        explored = problem(machine, scope)
+        plain, compiled = Plain(explored), Compiled(explored)
+        while compiled.expanded < min(compiled.distinct, 100_000):
+            compiled.expand(10**6)
+        while plain.expanded < compiled.expanded:
+            plain.expand(10**6)
+        assert_same(plain.snapshot(), compiled.snapshot())
+
+
 class Digit(Sort):
     """A wheel of a lock."""
 
@@ -231,6 +245,14 @@ def test_a_state_stands_for_its_orbit_under_the_symmetries(threads: int) -> None
     known = finished(Compiled(symmetric, threads=threads))
     assert len(known.states) == 6  # necklaces of four beads in two colours
     assert_same(known, finished(Plain(symmetric)))
+
+
+def test_orbits_of_brokers_are_those_of_the_plain_kernel() -> None:
+    machine = catalogue.machine("replication")
+    explored = problem_of(Lowering(machine, machine.scopes["tiny"]), symmetric=True)
+    known = finished(Compiled(explored))
+    assert len(known.states) == 479
+    assert_same(known, finished(Plain(explored)))
 
 
 class Stamp(Range):
