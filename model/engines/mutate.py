@@ -176,11 +176,11 @@ def _promise_survival(
 
 def _broken_promises(seen: Exploration, claims: dict[str, Liveness]) -> dict[str, int]:
     """The liveness claims that do not hold, with the length of a behaviour that breaks each."""
+    if not claims:
+        return {}
     from model.engines.graph import graph_of  # numpy is imported where it is needed.
     from model.engines.liveness import check_liveness
 
-    if not claims:
-        return {}
     graph = graph_of(problem_of(seen.lowering), seen.kernel.snapshot())
     outcomes = [check_liveness(seen.machine, seen.scope, graph, c) for c in claims.values()]
     return {o.claim.name: len(o.trace) for o in outcomes if o.trace is not None}

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.engines.kernels.columns import Sheet, StepColumns, Words, packed
+from model.engines import scalars
+from model.engines.kernels.columns import Sheet, Words, packed
 from model.engines.layout import WORD, Layout
 from model.engines.lower import Step
 from model.engines.scalars import Scalar
@@ -42,6 +43,28 @@ class Misfit:
     number: int
 
 
+class _Move:
+    """A step as cells of a sheet: where it is enabled, and the words that it changes.
+
+    That it fits has been asked by whoever explored the states.
+    """
+
+    def __init__(self, sheet: Sheet, step: Step) -> None:
+        self._sheet = sheet
+        self.enabled = sheet.cell(scalars.conjunction(*step.guards.values()))
+        self.guard_plan = sheet.plan([self.enabled])
+        self._changed = sheet.after(step.updates)
+        self._plan = sheet.plan(self._changed.values())
+
+    def after(self, states: Words) -> Words:
+        """The states after the step, from states where it is enabled."""
+        columns, following = self._sheet.begin(states), states.copy()
+        self._sheet.fill(columns, self._plan)
+        for word, cell in self._changed.items():
+            following[:, word] = columns[cell]
+        return following
+
+
 class Images:
     """Evaluates `values`, one for each slot of the other layout, on states and on those after
     their steps.
@@ -54,7 +77,7 @@ class Images:
         self._sheet = Sheet(layout)
         self._cells = [self._sheet.cell(value) for value in values]
         self._plan = self._sheet.plan(self._cells)
-        self._steps = [StepColumns(self._sheet, step) for step in steps]
+        self._moves = [_Move(self._sheet, step) for step in steps]
 
     def of(self, states: Words) -> tuple[Words, Misfit | None]:
         """The image of each state; with the first misfit the images mean nothing."""
@@ -102,13 +125,13 @@ class Images:
         """Row, number of the step, and state after it, of every step, in the order of the rows."""
         columns = self._sheet.begin(states)
         rows, numbers, after = [], [], []
-        for number, step in enumerate(self._steps):
-            self._sheet.fill(columns, step.guard_plan)
-            here = np.flatnonzero(np.broadcast_to(columns[step.enabled], len(states)))
+        for number, move in enumerate(self._moves):
+            self._sheet.fill(columns, move.guard_plan)
+            here = np.flatnonzero(np.broadcast_to(columns[move.enabled], len(states)))
             if len(here):
                 rows.append(here)
                 numbers.append(np.full(len(here), number, np.intp))
-                after.append(step.after(states[here]))
+                after.append(move.after(states[here]))
         if not rows:
             none = np.empty(0, np.intp)
             return none, none, states[:0]
