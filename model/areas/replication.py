@@ -392,6 +392,40 @@ machine.proof("followers_in_their_leaders_epoch_are_prefixes_of_it", by=[LOGS[0]
 machine.proof("logs_that_share_a_record_share_all_before_it", by=LOGS[1:])
 
 
+# What must come about.
+
+
+def is_settled(s: State, leader: Broker) -> Bool:
+    """The leader's log is that of all replicas, all of it is committed, and all are in the ISR."""
+    me = s.replica[leader]
+    return (
+        is_true_leader(s, leader)
+        & (s.quorum.isr == everything(Broker))
+        & (me.high_watermark == me.log.length)
+        & every(Broker, lambda b: s.replica[b].log == me.log)
+    )
+
+
+@machine.eventually(
+    "REPL-05",
+    "REPL-13",
+    fair=[
+        "replica_becomes_leader(epoch)",
+        "replica_becomes_follower(follower)",
+        "follower_fetches(follower)",
+        "leader_advances_high_watermark(leader)",
+        "leader_expands_isr(leader, follower)",
+    ],
+    broken_by="fair follower_fetches(follower)",
+    broken_at="tiny",
+)
+def replicas_end_up_equal_once_leaders_change_no_more(s: State) -> Bool:
+    """When the epochs of the scope are used up, the last leader's log comes to be that of all
+    replicas, and committed; or there is no leader.
+    """
+    return s.quorum.leader.is_none | exists(Broker, lambda b: is_settled(s, b))
+
+
 # Witnesses: what must be able to happen.
 
 

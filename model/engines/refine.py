@@ -25,8 +25,8 @@ from model.engines.kernels.plain import compile_moves
 from model.engines.layout import Layout
 from model.engines.lower import Lowering
 from model.engines.trace import Trace, find_trace
-from model.lang.machine import Machine
-from model.lang.parts import Refinement, Scope
+from model.lang.machine import Machine, Refinement
+from model.lang.parts import Scope
 
 IMPLEMENTED, BROKEN, UNDECIDED = "implemented", "broken", "undecided"
 # States that are expanded before they are judged, and that are judged at a time.

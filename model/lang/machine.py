@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from model.lang.containers import Record
 from model.lang.nodes import Node, node
-from model.lang.parts import Action, Liveness, Mutant, Property, Refinement, Scope
+from model.lang.parts import Action, Liveness, Mutant, Property, Scope
 from model.lang.places import ModelError, current_trace
 from model.lang.terms import Bool, Bound
 from model.lang.tracing import (
@@ -342,6 +342,28 @@ class Machine(Generic[S]):
         if found == self.liveness:
             raise ModelError(f"no claim of {self.name} assumes the fairness of {entry!r}")
         return found
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """A machine implements a contract: `seen_as` is the state of the contract that a client may
+    take for the machine's. `bounds` are those of the contract, in terms of the machine's.
+    """
+
+    contract: Machine[Any]
+    name: str
+    summary: str
+    seen_as: Node
+    bounds: dict[str, int | Bound]
+    function: Callable[..., Any] = field(repr=False, compare=False)
+
+    def contract_scope(self, scope: Scope) -> Scope:
+        """The scope of the contract that belongs to a scope of the machine."""
+        own = {
+            name: bound.at(scope.bounds) if isinstance(bound, Bound) else bound
+            for name, bound in self.bounds.items()
+        }
+        return Scope(scope.name, {**scope.bounds, **own}, f"as seen from {scope.name}")
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,15 @@
-"""What a machine is made of, once it has been read: actions, claims, mutants, refinements,
-scopes. Plain data for the readers; `machine` makes it.
+"""What a machine is made of, once it has been read: actions, claims, mutants, scopes. Plain data
+for the readers; `machine` makes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from model.lang.nodes import Node
-from model.lang.terms import Bound, Term
-
-if TYPE_CHECKING:
-    from model.lang.machine import Machine
+from model.lang.terms import Term
 
 
 @dataclass(frozen=True)
@@ -81,28 +78,6 @@ class Mutant:
     summary: str
     action: Action
     replaces: str | None
-
-
-@dataclass(frozen=True)
-class Refinement:
-    """A machine implements a contract: `seen_as` is the state of the contract that a client may
-    take for the machine's. `bounds` are those of the contract, in terms of the machine's.
-    """
-
-    contract: Machine[Any]
-    name: str
-    summary: str
-    seen_as: Node
-    bounds: dict[str, int | Bound]
-    function: Callable[..., Any] = field(repr=False, compare=False)
-
-    def contract_scope(self, scope: Scope) -> Scope:
-        """The scope of the contract that belongs to a scope of the machine."""
-        own = {
-            name: bound.at(scope.bounds) if isinstance(bound, Bound) else bound
-            for name, bound in self.bounds.items()
-        }
-        return Scope(scope.name, {**scope.bounds, **own}, f"as seen from {scope.name}")
 
 
 @dataclass(frozen=True)
