@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 WIDTH = 96
 INDENT = 4
+# What stands beside an opening of at most this length may go on below it.
+SHORT = 12
 # How strongly an operator binds: an operand that binds no more than its operator stands in
 # parentheses. Where TLA+ leaves the order of two operators open, they share a level here.
 OPEN, IMPLIES, JUNCTION, NOT, COMPARISON, SETS, INTERVAL, SUM, ATOM = range(9)
@@ -45,10 +47,10 @@ class Infix(Formula):
         *first, last = self.left.lines(width)
         opening = f"{last} {self.operator} "
         right = self.right.lines(width - len(opening))
-        fits = len(right) == 1 and len(opening) + len(right[0]) <= width
-        if not first and (fits or len(opening) <= 3 * INDENT):
-            return hanging(opening, right)
-        return [*first, opening.rstrip(), *_shifted(INDENT, self.right.lines(width - INDENT))]
+        below = [*first, opening.rstrip(), *_shifted(INDENT, self.right.lines(width - INDENT))]
+        if first or (len(right) > 1 and len(opening) > SHORT):
+            return below
+        return _narrower(hanging(opening, right), below, width)
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,10 @@ class Headed(Formula):
         """What follows stands beside a short head, and below a long one."""
         opening = f"{self.head} "
         body = self.body.lines(width - len(opening))
-        fits = len(body) == 1 and len(opening) + len(body[0]) <= width
-        if fits or len(opening) <= 3 * INDENT:
-            return hanging(opening, body)
-        return [self.head, *_shifted(INDENT, self.body.lines(width - INDENT))]
+        below = [self.head, *_shifted(INDENT, self.body.lines(width - INDENT))]
+        if len(body) > 1 and len(opening) > SHORT:
+            return below
+        return _narrower(hanging(opening, body), below, width)
 
 
 @dataclass(frozen=True)
@@ -96,13 +98,18 @@ class Listed(Formula):
     closing: str = ""
 
     def broken(self, width: int) -> list[str]:
-        """One line for each part, aligned behind the bracket."""
+        """One line for each part, aligned behind the bracket, or below it where that is long."""
+        beside = hanging(self.opening, self._each(width - len(self.opening)))
+        below = [self.opening.rstrip(), *_shifted(INDENT, self._each(width - INDENT))]
+        return _narrower(beside, below, width) if len(self.opening) > INDENT else beside
+
+    def _each(self, width: int) -> list[str]:
         found: list[str] = []
         for number, part in enumerate(self.parts):
             after = self.closing if number == len(self.parts) - 1 else ","
-            *first, last = part.lines(width - len(self.opening) - len(after))
+            *first, last = part.lines(width - len(after))
             found += [*first, last + after]
-        return hanging(self.opening, found)
+        return found
 
 
 @dataclass(frozen=True)
@@ -127,14 +134,18 @@ def hanging(opening: str, lines: Sequence[str]) -> list[str]:
     return [opening + lines[0], *_shifted(len(opening), lines[1:])]
 
 
-def definition(name: str, value: Formula) -> list[str]:
+def definition(name: str, value: Formula, width: int = WIDTH) -> list[str]:
     """`name == value`, on as many lines as it needs."""
     one = f"{name} == {value.flat}"
-    return (
-        [one]
-        if len(one) <= WIDTH
-        else [f"{name} ==", *_shifted(INDENT, value.lines(WIDTH - INDENT))]
-    )
+    if len(one) <= width:
+        return [one]
+    return [f"{name} ==", *_shifted(INDENT, value.lines(width - INDENT))]
+
+
+def _narrower(beside: list[str], below: list[str], width: int) -> list[str]:
+    """The first layout if it fits, else the one that takes less room."""
+    widest = max(map(len, beside))
+    return beside if widest <= width or widest <= max(map(len, below)) else below
 
 
 def _shifted(by: int, lines: Sequence[str]) -> list[str]:

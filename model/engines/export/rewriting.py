@@ -7,7 +7,7 @@ as EXCEPT has them. The meaning stays the same; it refuses to know how any notat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.lang.containers import Map, Record
 from model.lang.nodes import Node, node
@@ -17,12 +17,12 @@ from model.lang.terms import Bool
 @dataclass(frozen=True)
 class Change:
     """One part of a value and what it becomes; a step of the path is a field's name, or the key of
-    a map. `before` is what the part was until then.
+    a map. `before` is what the part was until then, None where no change has left it so.
     """
 
     path: tuple[str | Node, ...]
     value: Node
-    before: Node
+    before: Node | None
 
     def hides(self, other: Change) -> bool:
         """Is the other change, made before this one, undone by it."""
@@ -112,7 +112,13 @@ class Rewriting:
             return [Change((), value, before)]
         found: list[Change] = []
         for change in self._updates(value, before, ()):
-            found = [c for c in found if not change.hides(c)] + [change]
+            hidden = [other for other in found if change.hides(other)]
+            kept = [other for other in found if not change.hides(other)]
+            now = change.before
+            if hidden:
+                is_only = found[-1:] == hidden and hidden[0].path == change.path
+                now = hidden[0].before if is_only else None
+            found = [*kept, replace(change, before=now)]
         return found
 
     def _updates(self, value: Node, before: Node, path: tuple[str | Node, ...]) -> list[Change]:

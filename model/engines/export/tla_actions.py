@@ -216,7 +216,8 @@ class _Shared:
             return
         for number, (name, given) in enumerate(self.named):
             opening = indent + ("    " if number else "LET ")
-            yield from f.hanging(opening, f.definition(name, self._alone(given)))
+            value = f.definition(name, self._alone(given), f.WIDTH - len(opening))
+            yield from f.hanging(opening, value)
         yield from f.hanging(f"{indent}IN  ", body)
 
     def _alone(self, given: Node) -> Formula:

@@ -202,6 +202,8 @@ class Terms:
     def updated(self, value: Node, before: Node, names: Names) -> Formula:
         """A value with what changed of another one, as EXCEPT."""
         changes = self.rewriting.changes(value, before)
+        if not changes:
+            return self.formula(before, names)
         if [change.path for change in changes] == [()]:
             return self.formula(changes[0].value, names)
         parts = []
@@ -215,11 +217,22 @@ class Terms:
         opening = f"[{self.formula(before, names).flat} EXCEPT "
         return f.listed(opening, parts, "]")
 
-    def _new_value(self, value: Node, before: Node, names: Names) -> Formula:
+    def _new_value(self, value: Node, before: Node | None, names: Names) -> Formula:
         """The right side of a change; `@` stands for what was there."""
-        first = value.arguments[0] if value.arguments else None
-        is_own = value.operation in (*SUMS, *COMBINED, "appended", "truncated", "added", "removed")
-        if is_own and first is before and id(value) not in names.nodes:
+        if before is None or self.watch or id(value) in names.nodes:
+            return self.formula(value, names)
+        if value is before:
+            return Formula("@")
+        if value.operation == "if_else" and before in value.arguments[1:]:
+            condition, then, otherwise = value.arguments
+            if condition.operation != "at_most":
+                return f.choice(
+                    self.formula(condition, names),
+                    self._new_value(then, before, names.knowing(condition)),
+                    self._new_value(otherwise, before, names.knowing(condition, False)),
+                )
+        own = (*SUMS, *COMBINED, "appended", "truncated", "added", "removed")
+        if value.operation in own and value.arguments[0] is before:
             others = value.arguments[1:]
             if all(before not in nodes_of(other) for other in others):
                 names = names.naming(before, "@")

@@ -210,7 +210,8 @@ ReplicaBecomesFollower(follower, epoch) ==
                          /\ 0 < offset
                          /\ offset - 1 < Len(replica[notice[epoch].leader].log)
                          /\ offset - 1 < Len(replica[follower].log)
-                         /\ replica[notice[epoch].leader].log[offset] = replica[follower].log[offset]},
+                         /\ replica[notice[epoch].leader].log[offset] =
+                                replica[follower].log[offset]},
                     0)
     IN  \* names_a_leader
         /\ notice[epoch].leader # None
@@ -233,7 +234,8 @@ ReplicaBecomesFollower(follower, epoch) ==
 \* A follower in its leader's epoch copies the next record and learns the high watermark.
 \* (REPL-11, ELEC-09)
 FollowerFetches(follower, leader) ==
-    LET new_log == Append(replica[follower].log, replica[leader].log[Len(replica[follower].log) + 1])
+    LET new_log ==
+            Append(replica[follower].log, replica[leader].log[Len(replica[follower].log) + 1])
     IN  \* is_another
         /\ follower # leader
         \* follows_this_epoch
@@ -397,5 +399,28 @@ TwoBrokersPresumeLeadership ==
             /\ replica[broker].leader = broker
             /\ replica[broker2].leader = broker2
 NeverTwoBrokersPresumeLeadership == ~TwoBrokersPresumeLeadership
+
+\* When the epochs of the scope are used up, the last leader's log comes to be that of all
+\* replicas, and committed; or there is no leader. (REPL-05, REPL-13)
+FairReplicasEndUpEqualOnceLeadersChangeNoMore ==
+    /\ Spec
+    /\ \A epoch \in Epoch : WF_vars(ReplicaBecomesLeader(epoch))
+    /\ \A follower \in Broker :
+           WF_vars(\E epoch \in Epoch : ReplicaBecomesFollower(follower, epoch))
+    /\ \A follower \in Broker :
+           WF_vars(\E leader \in Broker : FollowerFetches(follower, leader))
+    /\ \A leader \in Broker : WF_vars(LeaderAdvancesHighWatermark(leader))
+    /\ \A leader \in Broker :
+           \A follower \in Broker : WF_vars(LeaderExpandsIsr(leader, follower))
+ReplicasEndUpEqualOnceLeadersChangeNoMore ==
+    []<>(quorum.leader # None =>
+             \E broker \in Broker :
+                 /\ quorum.leader = broker
+                 /\ replica[broker].leader = broker
+                 /\ replica[broker].leader_epoch # None
+                 /\ replica[broker].leader_epoch + 1 = next_epoch
+                 /\ quorum.isr = Broker
+                 /\ replica[broker].high_watermark = Len(replica[broker].log)
+                 /\ \A broker2 \in Broker : replica[broker2].log = replica[broker].log)
 
 ==================================
