@@ -324,19 +324,16 @@ class StepColumns:
         self._fits = sheet.cell(step.fits)
         self._plan = sheet.plan([*self._changed.values(), self._fits])
 
-    def after(self, states: Words) -> Words:
-        """The states after the step, from states where it is enabled, which become them.
-
-        Raises ScopeTooSmallError where it does not fit.
+    def after(self, states: Words) -> tuple[Words, int | None]:
+        """The states after the step, from states where it is enabled, which become them; and the
+        first row for which there is no room.
         """
         values = self.sheet.begin(states)
         self.sheet.fill(values, self._plan)
-        fits = np.broadcast_to(values[self._fits], len(states))
-        if not fits.all():
-            raise too_small(self.sheet.layout, self.step, packed(states[int(fits.argmin())]))
         for word, cell in self._changed.items():
             states[:, word] = values[cell]
-        return states
+        fits = np.broadcast_to(values[self._fits], len(states))
+        return states, None if fits.all() else int(fits.argmin())
 
 
 def packed(words: Words) -> int:
@@ -371,4 +368,7 @@ def successors(layout: Layout, step: Step, states: Words) -> tuple[NDArray[np.in
     columns = StepColumns(Sheet(layout), step)
     (enabled,) = evaluate_all(layout, [scalars.conjunction(*step.guards.values())], states)
     rows = np.flatnonzero(enabled)
-    return rows, columns.after(states.take(rows, axis=0))
+    after, misfit = columns.after(states.take(rows, axis=0))
+    if misfit is not None:
+        raise too_small(layout, step, packed(states[rows[misfit]]))
+    return rows, after

@@ -10,14 +10,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from model.engines.concrete import too_small
 from model.engines.kernels import Problem, Snapshot
 from model.engines.kernels.columns import Column, Sheet, StepColumns, Words, packed, words_of
 from model.engines.kernels.orbits import Orbits
 from model.engines.kernels.table import Table
 from model.engines.scalars import TRUE
 
-# States of a chunk: few enough for 16-bit row numbers, and for their columns to stay in a cache.
-ROWS = 1 << 15
+# States of a chunk: few enough for 16-bit row numbers, and for this much memory in columns.
+MOST_ROWS = 1 << 16
+SCRATCH_BYTES = 1 << 25
 Rows = NDArray[np.uint16]
 
 
@@ -32,6 +34,9 @@ class Vectors:
         self._ends_anywhere = problem.may_end is TRUE
         self._steps = [StepColumns(sheet, step) for step in problem.steps]
         self._actions = [problem.actions.index(step.action.name) for step in problem.steps]
+        whole = {cell for _, plan in self._watched for cell in plan}
+        whole.update(cell for step in self._steps for cell in step.guard_plan)
+        self._rows = min(MOST_ROWS, 1 + SCRATCH_BYTES // (1 + len(whole)))
         self._orbits = Orbits(problem.layout, problem.symmetries)
         known = snapshot or self._beginning(problem)
         self._table = Table(known.states)
@@ -63,7 +68,7 @@ class Vectors:
             self.depth += 1
         stop = min(self.expanded + most, self.level_end)
         while self.expanded < stop:
-            self._expand_chunk(min(self.expanded + ROWS, stop))
+            self._expand_chunk(min(self.expanded + self._rows, stop))
 
     def state(self, position: int) -> int:
         """A state, packed."""
@@ -111,13 +116,20 @@ class Vectors:
     def _successors(self, states: Words, values: list[Column], start: int) -> tuple[Words, Rows]:
         """The states after all steps, step by step, and the row each comes from."""
         made, rows = [states[:0]], [np.zeros(0, np.uint16)]
-        for step, action in zip(self._steps, self._actions, strict=True):
+        misfits = []
+        for number, step in enumerate(self._steps):
             self._sheet.fill(values, step.guard_plan)
             enabled = np.flatnonzero(np.broadcast_to(values[step.enabled], len(states)))
             if len(enabled):
-                made.append(step.after(states.take(enabled, axis=0)))
+                after, misfit = step.after(states.take(enabled, axis=0))
+                made.append(after)
                 rows.append(enabled.astype(np.uint16))
-                self.fired[action] += len(enabled)
+                self.fired[self._actions[number]] += len(enabled)
+                if misfit is not None:
+                    misfits.append((int(enabled[misfit]), number))
+        if misfits:
+            row, number = min(misfits)
+            raise too_small(self._layout, self._steps[number].step, packed(states[row]))
         origins = np.concatenate(rows)
         if self.deadlock is None and not self._ends_anywhere:
             self._note_deadlock(values, origins, start, len(states))
