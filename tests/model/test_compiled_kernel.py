@@ -256,30 +256,33 @@ def test_orbits_of_brokers_are_those_of_the_plain_kernel() -> None:
 
 
 class Stamp(Range):
-    """A number that needs 32 bits and more."""
+    """A number of as many bits as the scope says."""
 
-    low, high = -(10**10), 10**12
+    low, high = -10, Bound("latest")
 
 
 class Stamps(Record):
-    """Ten of them: each has a word for itself."""
+    """Ten of them."""
 
     at: Map[Digit, Stamp]
     latest: Map[Digit, Stamp]
 
 
-def test_states_of_many_words_and_numbers_of_many_bits() -> None:
+@pytest.mark.parametrize(
+    ("latest", "words"), [(100, 2), (30_000, 3), (10**9, 5), (10**12, 10)], ids=str
+)
+def test_states_of_many_words_and_numbers_of_many_bits(latest: int, words: int) -> None:
     machine = Machine("stamps", Stamps, "stamps")
 
     @machine.action()
     def stamp(s: Stamps, digit: Digit) -> None:
         """A later stamp."""
-        needs(is_early=s.at[digit] < -(10**10) + 2)
+        needs(is_early=s.at[digit] < -8)
         s.at[digit] += 1
-        s.latest[digit] = s.at[digit]
+        s.latest[digit] = s.at[digit] + (Bound("latest") - 10)
 
-    explored = problem(machine, Scope("only", {}, ""))
-    assert explored.layout.words == 10
+    explored = problem(machine, Scope("only", {"latest": latest}, ""))
+    assert explored.layout.words == words
     known = finished(Compiled(explored))
     assert len(known.states) == 3**5
     assert_same(known, finished(Plain(explored)))

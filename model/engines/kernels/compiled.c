@@ -6,9 +6,9 @@
    those it made. So the states, their order and their parents do not depend on the number of
    threads: they are those of one thread that expands one state after the other.
 
-   An entry of the table has 32 bits of hash and the position of its state plus one; what it is
-   compared with is the state itself. Top bits of the hash are the place of an entry, so a table
-   grows in one pass over itself.
+   An entry of a table has 32 bits of hash, and the number of its state in the shard plus one; what
+   is compared in the end is the state itself. The place of an entry are the top bits of the hash,
+   so a table grows in one pass over itself.
 */
 
 #include <pthread.h>
@@ -21,9 +21,9 @@
 #define MOST_STATES (UINT32_MAX - 1ull)
 #define ALONE 64      /* states in a chunk of one thread */
 #ifndef TOGETHER
-#define TOGETHER 4096 /* states in a chunk for each of several threads */
+#define TOGETHER 8192 /* states in a chunk for each of several threads */
 #endif
-#define TURNS 2000    /* looks at the others before a thread that waits for them sleeps */
+#define TURNS 500     /* looks at the others before a thread that waits for them sleeps */
 #define BATCH 128     /* look-ups between a prefetch and its use */
 
 enum { FINE, NO_MEMORY, TOO_MANY, TOO_SMALL };
@@ -56,7 +56,7 @@ typedef struct {
     uint32_t shards, shard_bits;
     Shard shard[MOST_SHARDS];
     Worker worker[MOST_SHARDS];
-    uint64_t chunk_begin, chunk_end, region_end;
+    uint64_t chunk_begin, chunk_end, region_end, numbered;
     uint32_t active;
     pthread_mutex_t lock;
     pthread_cond_t met;
@@ -378,7 +378,7 @@ static int keep_new(Store *store, uint32_t number) {
 /* Third round: positions. */
 
 static void number_new(Store *store, uint32_t thread) {
-    uint64_t position = store->distinct;
+    uint64_t position = store->numbered;
     for (uint32_t maker = 0; maker < thread; maker++)
         for (uint32_t shard = 0; shard < store->shards; shard++)
             position += store->worker[maker].new_count[shard];
@@ -411,6 +411,7 @@ static void provide_room(Store *store) {
 }
 
 static void finish_chunk(Store *store) {
+    store->numbered = store->distinct;
     for (uint32_t maker = 0; maker < store->active; maker++) {
         Worker *worker = &store->worker[maker];
         for (uint32_t shard = 0; shard < store->shards; shard++)
@@ -429,7 +430,7 @@ static void finish_chunk(Store *store) {
         }
     }
     store->expanded = store->chunk_end;
-    if (store->too_small_at != NOWHERE) store->trouble = TOO_SMALL;
+    if (store->too_small_at != NOWHERE) store->region_end = store->expanded;
     begin_chunk(store);
 }
 
@@ -457,16 +458,16 @@ static void meet(Store *store, void (*work)(Store *)) {
 }
 
 static void work(Store *store, uint32_t thread) {
-    while (!store->trouble && store->chunk_begin < store->chunk_end) {
+    while (store->chunk_begin < store->chunk_end) {
         if (make_successors(store, thread)) store->failure = NO_MEMORY;
         meet(store, provide_room);
         if (store->trouble) return;
         for (uint32_t shard = thread; shard < store->shards; shard += store->active)
             if (keep_new(store, shard)) store->failure = NO_MEMORY;
-        meet(store, 0);
-        if (store->trouble) return;
-        number_new(store, thread);
         meet(store, finish_chunk);
+        if (store->trouble) return;
+        /* Nobody waits for this: the states of the next chunk have their positions. */
+        number_new(store, thread);
     }
 }
 
@@ -563,6 +564,7 @@ Store *kernel_open(
 /* Expands at most this many states of the current level; where it is done, of the next one. */
 int kernel_expand(Store *store, uint64_t most) {
     if (store->trouble) return store->trouble;
+    if (store->too_small_at != NOWHERE) return TOO_SMALL;
     if (store->expanded == store->level_end && store->level_end < store->distinct) {
         store->level_end = store->distinct;
         store->depth++;
@@ -570,7 +572,7 @@ int kernel_expand(Store *store, uint64_t most) {
     uint64_t left = store->level_end - store->expanded;
     store->region_end = store->expanded + (left < most ? left : most);
     expand_region(store);
-    return store->trouble;
+    return store->too_small_at != NOWHERE ? TOO_SMALL : store->trouble;
 }
 
 uint64_t kernel_bytes(const Store *store) {

@@ -60,8 +60,14 @@ static inline Vector choose(Vector condition, Vector yes, Vector no) {
 /* The lanes in which a truth (all bits of the lane, or none) holds. */
 static inline Lanes lanes(Vector truth) {
 #if defined(__AVX2__) && LANE_BITS == 8
-    typedef char Bytes __attribute__((vector_size(VECTOR_BYTES)));
+    typedef char Bytes __attribute__((vector_size(32)));
     return (uint32_t)__builtin_ia32_pmovmskb256((Bytes)truth);
+#elif defined(__AVX2__) && LANE_BITS == 16
+    typedef char Bytes __attribute__((vector_size(16)));
+    return (uint32_t)__builtin_ia32_pmovmskb128(__builtin_convertvector(truth, Bytes));
+#elif defined(__AVX2__) && LANE_BITS == 32
+    typedef float Floats __attribute__((vector_size(32)));
+    return (uint32_t)__builtin_ia32_movmskps256((Floats)truth);
 #else
     Lanes found = 0;
     for (int lane = 0; lane < LANES; lane++) found |= (Lanes)(truth[lane] & 1) << lane;
