@@ -435,6 +435,7 @@ machine.scope(
 machine.scope(
     "deep",
     why="one more member: rebalances that overlap in every way that three joiners allow",
+    states=3_562_014,
     members=4,
     max_generation=2,
     commits_on_their_way=2,

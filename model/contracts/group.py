@@ -117,11 +117,6 @@ def a_commit_outlives_its_owner(s: State) -> Bool:
 
 machine.proof("only_the_owner_holds_the_partition")
 
-machine.scope(
-    "default",
-    why="as the group's own default scope",
-    members=3,
-    max_generation=2,
-)
-machine.scope("tiny", why="as the group's own tiny scope", members=2, max_generation=2)
-machine.scope("deep", why="as the group's own deep scope", members=4, max_generation=2)
+machine.scope("default", "as the group's own", states=69, members=3, max_generation=2)
+machine.scope("tiny", "as the group's own", states=39, members=2, max_generation=2)
+machine.scope("deep", "as the group's own", states=107, members=4, max_generation=2)

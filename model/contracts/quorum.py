@@ -124,6 +124,6 @@ def a_later_leader_adds_to_an_earlier_ones_records(s: State) -> Bool:
 
 machine.proof("epochs_of_committed_records_are_in_order")
 
-machine.scope("default", why="as the quorum's own", voters=3, max_epoch=2, log_size=2)
-machine.scope("tiny", why="as the quorum's own", voters=2, max_epoch=2, log_size=2)
-machine.scope("deep", why="as the quorum's own", voters=3, max_epoch=3, log_size=2)
+machine.scope("default", "as the quorum's own", states=100, voters=3, max_epoch=2, log_size=2)
+machine.scope("tiny", "as the quorum's own", states=51, voters=2, max_epoch=2, log_size=2)
+machine.scope("deep", "as the quorum's own", states=640, voters=3, max_epoch=3, log_size=2)
