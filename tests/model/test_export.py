@@ -29,10 +29,13 @@ from model.lang import (
     Record,
     Scope,
     Sort,
+    every,
+    exists,
     if_else,
     needs,
 )
 from tests.model import post_office, toys
+from tests.model.post_office import Clerk, Kind
 
 GOLDEN = Path(__file__).parent / "golden"
 REPLICATION = catalogue.machine("replication")
@@ -193,6 +196,19 @@ def test_what_becomes_what_it_was_stays_as_it_was() -> None:
         s.boxes[there].one = s.boxes[there].one
 
     assert written(act) == "boxes' = boxes"
+
+
+def test_what_is_known_of_a_variable_is_not_taken_for_known_of_another() -> None:
+    machine = Machine("office", post_office.State, "an office")
+
+    @machine.sometimes()
+    def claimed(s: post_office.State) -> Bool:
+        """A claim that was made outside stands inside a quantifier of the same type."""
+        outside = exists(Clerk, lambda one: s.busy[one].value == Kind.LETTER)
+        return every(Clerk, lambda one: s.busy[one].is_some & outside)
+
+    text = module_of(machine, OFFICE.scopes["default"])
+    assert r'busy[clerk] # None /\ (\E clerk2 \in Clerk : OrElse(busy[clerk2], "LETTER")' in text
 
 
 def test_a_long_formula_is_broken_where_a_person_would_break_it() -> None:

@@ -196,6 +196,17 @@ def listed(opening: str, parts: Sequence[Formula], closing: str) -> Formula:
     return Listed(text, ATOM, opening, tuple(parts), closing)
 
 
+def quantified(sign: str, name: str, domain: Formula, body: Formula) -> Formula:
+    """A quantifier; one of the same kind and set that follows it at once is taken with it."""
+    end = f" \\in {enclosed(domain, COMPARISON).flat} :"
+    names = name
+    if isinstance(body, Headed) and body.head.startswith(sign) and body.head.endswith(end):
+        others = body.head[len(sign) + 1 : -len(end)]
+        if "\\in" not in others:
+            names, body = f"{name}, {others}", body.body
+    return headed(f"{sign} {names}{end}", body)
+
+
 def equation(head: str, value: Formula) -> Formula:
     """A part of a record or of an update: what a field holds, so that its end is plain."""
     plain = value.level in (OPEN, NOT)

@@ -19,7 +19,7 @@ from model.engines.export.rewriting import Rewriting, nodes_of
 from model.engines.export.tla_names import Names
 from model.engines.export.tla_terms import Terms
 from model.engines.export.tla_words import Words, camel_case, snake_case
-from model.lang.nodes import Node, node
+from model.lang.nodes import BINDERS, Node, node
 from model.lang.parts import Action
 from model.lang.places import ModelError
 from model.lang.terms import Bool, Count
@@ -39,12 +39,13 @@ class Operator:
 
     def taken(self, chosen: Sequence[str] = ()) -> Formula:
         """The action with some choice of its parameters, but for those chosen already."""
-        named = f.call(self.name, *map(Formula, self.ranges)) if self.ranges else None
-        head = ", ".join(
-            f"{name} \\in {of.flat}" for name, of in self.ranges.items() if name not in chosen
-        )
-        step = named or Formula(self.name)
-        return f.headed(f"\\E {head} :", step) if head else step
+        step = Formula(self.name)
+        if self.ranges:
+            step = f.call(self.name, *map(Formula, self.ranges))
+        for name, of in reversed(self.ranges.items()):
+            if name not in chosen:
+                step = f.quantified("\\E", name, of, step)
+        return step
 
 
 class ActionWriter:
@@ -173,6 +174,7 @@ class _Shared:
         self.terms, self.names = terms, names
         self.guards, self.updates = guards, list(updates.values())
         self.named: list[tuple[str, Node]] = []
+        self._open: dict[int, set[Any]] = {}
         self._in_guards = {id(part) for guard in guards for part in nodes_of(guard)}
         labels = _labels(updates)
         while (found := self._next()) is not None:
@@ -246,7 +248,7 @@ class _Shared:
             if written[id(given)] > 1
             and given.operation not in NAMELESS
             and len(formula.flat) >= WORTH_A_NAME
-            and not _open_variables(given)
+            and not _open_variables(given, self._open)
         ]
         return max(worth, key=lambda found: found[0])[1] if worth else None
 
@@ -289,8 +291,14 @@ def _labels(updates: dict[str, Node]) -> dict[int, str]:
     return found
 
 
-def _open_variables(given: Node) -> set[Any]:
-    if given.operation == "bound_variable":
-        return {(given.type, given.data)}
-    found = {variable for part in given.arguments for variable in _open_variables(part)}
-    return found - {given.data} if isinstance(given.data, tuple) else found
+def _open_variables(given: Node, known: dict[int, set[Any]]) -> set[Any]:
+    """The variables of quantifiers around a node that it speaks of."""
+    found = known.get(id(given))
+    if found is None:
+        found = {variable for part in given.arguments for variable in _open_variables(part, known)}
+        if given.operation == "bound_variable":
+            found = {(given.type, given.data)}
+        if given.operation in BINDERS:
+            found = found - {given.data}
+        known[id(given)] = found
+    return found

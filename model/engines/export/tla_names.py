@@ -8,6 +8,7 @@ from typing import Any
 
 from model.engines.export.facts import Fact, told_by
 from model.engines.export.formulas import Formula
+from model.engines.export.rewriting import nodes_of
 from model.lang.nodes import Node
 
 
@@ -31,6 +32,17 @@ class Names:
     def knowing(self, claim: Node, holds: bool = True) -> Names:
         """The names where it is known that a claim holds, or that it does not."""
         return replace(self, facts=self.facts | set(told_by(claim, holds)))
+
+    def forgetting(self, variable: Node) -> Names:
+        """The names where nothing is known of a variable: a claim that was made outside of a
+        quantifier may have one of its own that is the same node.
+        """
+        kept = (
+            fact
+            for fact in self.facts
+            if not any(isinstance(part, Node) and variable in nodes_of(part) for part in fact)
+        )
+        return replace(self, facts=frozenset(kept))
 
     def without(self, named: Node) -> Names:
         """The names without that of a node, for its own definition."""

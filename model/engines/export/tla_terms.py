@@ -163,9 +163,10 @@ class Terms:
 
     def _membership(self, given: Node, operator: str, names: Names) -> Formula:
         element, members = given.arguments
-        value = self._element(element, members.type.item, names)
         if self.intervals.surely_clean(members):
             value = self.formula(element, names)
+        else:
+            value = self._element(element, members.type.item, names)
         return f.infix(f.COMPARISON, value, operator, self.formula(members, names))
 
     def _size(self, given: Node, names: Names) -> Formula:
@@ -297,7 +298,7 @@ class Terms:
                 among = self._among(given, condition.arguments[0], names)
             if among is not None:
                 known = inner.knowing(condition, False)
-                return f.headed(f"\\A {name} \\in {among.flat} :", self.formula(claim, known))
+                return f.quantified("\\A", name, among, self.formula(claim, known))
         return self._binder("\\A", given, name, inner)
 
     def _exists(self, given: Node, names: Names) -> Formula:
@@ -307,24 +308,25 @@ class Terms:
             among = self._among(given, body.arguments[0], names)
             if among is not None:
                 claim = self.formula(body.arguments[1], inner)
-                return f.headed(f"\\E {name} \\in {among.flat} :", claim)
+                return f.quantified("\\E", name, among, claim)
         return self._binder("\\E", given, name, inner)
 
     def _binder(self, sign: str, given: Node, name: str, inner: Names) -> Formula:
-        domain = self.words.set_of(given.data[0])
-        return f.headed(
-            f"{sign} {name} \\in {domain.flat} :", self.formula(given.arguments[0], inner)
-        )
+        body = self.formula(given.arguments[0], inner)
+        return f.quantified(sign, name, self.words.set_of(given.data[0]), body)
 
     def _opened(self, given: Node, names: Names) -> tuple[str, Names]:
         """A name for the variable of a binder, and the names of its body."""
-        domain, _ = given.data
-        if issubclass(domain, Position):
-            domain = domain.bag.item
+        domain, depth = given.data
+        variable = node("bound_variable", domain, data=depth)
+        named = domain.bag.item if issubclass(domain, Position) else domain
         taken = set(names.names)
-        name = self.words.new(snake_case(domain.__name__), taken)
-        bound = {**names.bound, given.data: name}
-        return name, replace(names, bound=bound, names=frozenset(taken))
+        name = self.words.new(snake_case(named.__name__), taken)
+        return name, replace(
+            names.forgetting(variable),
+            bound={**names.bound, given.data: name},
+            names=frozenset(taken),
+        )
 
     def _among(self, given: Node, condition: Node, names: Names) -> Formula | None:
         """The set that a quantifier goes through, where its body begins with "is one of"."""
@@ -332,7 +334,7 @@ class Terms:
         if condition.operation == "member" and condition.arguments[0] is variable:
             members = condition.arguments[1]
             if variable not in nodes_of(members) and self.intervals.surely_clean(members):
-                return f.enclosed(self.formula(members, names), f.COMPARISON)
+                return self.formula(members, names)
         if issubclass(given.data[0], Position):
             self.words.modules.add("Bags")
             (bag,) = condition.arguments[1].arguments

@@ -135,11 +135,11 @@ PostmanEmpties(kind, weight) ==
     /\ UNCHANGED <<counter, shelf, desk, busy, idle>>
 
 Next ==
-    \/ \E kind \in Kind, weight \in Weight : CustomerBrings(kind, weight)
-    \/ \E clerk \in Clerk, item \in BagToSet(counter) : ClerkTakes(clerk, item)
+    \/ \E kind \in Kind : \E weight \in Weight : CustomerBrings(kind, weight)
+    \/ \E clerk \in Clerk : \E item \in BagToSet(counter) : ClerkTakes(clerk, item)
     \/ \E clerk \in Clerk : ClerkShelves(clerk)
     \/ \E item \in BagToSet(counter) : PostmanSorts(item)
-    \/ \E kind \in Kind, weight \in Weight : PostmanEmpties(kind, weight)
+    \/ \E kind \in Kind : \E weight \in Weight : PostmanEmpties(kind, weight)
 
 Spec == Init /\ [][Next]_vars
 

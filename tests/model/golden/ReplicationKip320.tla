@@ -255,12 +255,11 @@ Next ==
     \/ \E epoch \in Epoch : ReplicaBecomesLeader(epoch)
     \/ \E leader \in Broker : LeaderAcceptsProduce(leader)
     \/ \E leader \in Broker : LeaderAdvancesHighWatermark(leader)
-    \/ \E leader \in Broker, follower \in Broker : LeaderExpandsIsr(leader, follower)
-    \/ \E leader \in Broker, follower \in Broker :
-           LeaderRemovesReplicaOfAnotherEpoch(leader, follower)
-    \/ \E leader \in Broker, follower \in Broker : LeaderRemovesLaggingReplica(leader, follower)
-    \/ \E follower \in Broker, epoch \in Epoch : ReplicaBecomesFollower(follower, epoch)
-    \/ \E follower \in Broker, leader \in Broker : FollowerFetches(follower, leader)
+    \/ \E leader, follower \in Broker : LeaderExpandsIsr(leader, follower)
+    \/ \E leader, follower \in Broker : LeaderRemovesReplicaOfAnotherEpoch(leader, follower)
+    \/ \E leader, follower \in Broker : LeaderRemovesLaggingReplica(leader, follower)
+    \/ \E follower \in Broker : \E epoch \in Epoch : ReplicaBecomesFollower(follower, epoch)
+    \/ \E follower, leader \in Broker : FollowerFetches(follower, leader)
 
 Spec == Init /\ [][Next]_vars
 
@@ -314,32 +313,29 @@ ReplicasFollowNoticesThatWereIssued ==
 
 \* A follower in its leader's epoch has the start of the leader's log. (REPL-12)
 FollowersInTheirLeadersEpochArePrefixesOfIt ==
-    \A broker \in Broker :
-        \A broker2 \in Broker :
-            (/\ replica[broker].leader = broker
-             /\ replica[broker2].leader = broker
-             /\ replica[broker2].leader_epoch = replica[broker].leader_epoch) =>
-                /\ Len(replica[broker2].log) <= Len(replica[broker].log)
-                /\ \A offset \in Offset :
-                       offset < Len(replica[broker2].log) =>
-                           /\ offset < Len(replica[broker2].log)
-                           /\ offset < Len(replica[broker].log)
-                           /\ replica[broker2].log[offset + 1] = replica[broker].log[offset + 1]
+    \A broker, broker2 \in Broker :
+        (/\ replica[broker].leader = broker
+         /\ replica[broker2].leader = broker
+         /\ replica[broker2].leader_epoch = replica[broker].leader_epoch) =>
+            /\ Len(replica[broker2].log) <= Len(replica[broker].log)
+            /\ \A offset \in Offset :
+                   offset < Len(replica[broker2].log) =>
+                       /\ offset < Len(replica[broker2].log)
+                       /\ offset < Len(replica[broker].log)
+                       /\ replica[broker2].log[offset + 1] = replica[broker].log[offset + 1]
 
 \* Two logs with the same record at an offset are equal below it (log matching). (REPL-13)
 LogsThatShareARecordShareAllBeforeIt ==
-    \A broker \in Broker :
-        \A broker2 \in Broker :
-            \A offset \in Offset :
-                (/\ offset < Len(replica[broker].log)
-                 /\ offset < Len(replica[broker2].log)
-                 /\ replica[broker].log[offset + 1] = replica[broker2].log[offset + 1]) =>
-                    \A offset2 \in Offset :
-                        offset2 < offset =>
-                            /\ offset2 < Len(replica[broker].log)
-                            /\ offset2 < Len(replica[broker2].log)
-                            /\ replica[broker].log[offset2 + 1] =
-                                   replica[broker2].log[offset2 + 1]
+    \A broker, broker2 \in Broker :
+        \A offset \in Offset :
+            (/\ offset < Len(replica[broker].log)
+             /\ offset < Len(replica[broker2].log)
+             /\ replica[broker].log[offset + 1] = replica[broker2].log[offset + 1]) =>
+                \A offset2 \in Offset :
+                    offset2 < offset =>
+                        /\ offset2 < Len(replica[broker].log)
+                        /\ offset2 < Len(replica[broker2].log)
+                        /\ replica[broker].log[offset2 + 1] = replica[broker2].log[offset2 + 1]
 
 \* The notices of later epochs name nobody.
 AnEpochThatWasNotGivenOutHasNoLeader ==
@@ -384,20 +380,16 @@ NeverARecordIsCommittedInALaterEpoch == ~ARecordIsCommittedInALaterEpoch
 \* Two replicas hold different records at the start of their logs: truncation has something to
 \* do. (REPL-12)
 TwoLogsDifferAtOneOffset ==
-    \E broker \in Broker :
-        \E broker2 \in Broker :
-            /\ Len(replica[broker].log) # 0
-            /\ Len(replica[broker2].log) # 0
-            /\ replica[broker].log[1] # replica[broker2].log[1]
+    \E broker, broker2 \in Broker :
+        /\ Len(replica[broker].log) # 0
+        /\ Len(replica[broker2].log) # 0
+        /\ replica[broker].log[1] # replica[broker2].log[1]
 NeverTwoLogsDifferAtOneOffset == ~TwoLogsDifferAtOneOffset
 
 \* A leader that was replaced does not know it yet. (ELEC-03)
 TwoBrokersPresumeLeadership ==
-    \E broker \in Broker :
-        \E broker2 \in Broker :
-            /\ broker # broker2
-            /\ replica[broker].leader = broker
-            /\ replica[broker2].leader = broker2
+    \E broker, broker2 \in Broker :
+        broker # broker2 /\ replica[broker].leader = broker /\ replica[broker2].leader = broker2
 NeverTwoBrokersPresumeLeadership == ~TwoBrokersPresumeLeadership
 
 \* When the epochs of the scope are used up, the last leader's log comes to be that of all
