@@ -3,7 +3,7 @@ packed with.
 
 Decides which integer type the lanes have, from the intervals of all numbers, and writes every
 operation once, for a whole group of states and without a branch. It refuses to know how states
-are stored or found again: that is `compiled.c`.
+are stored or found again: that is in `compiled_store.c` and `compiled_rounds.c`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def source(problem: Problem) -> str:
         *_look(problem),
         *_emit(problem),
         *_permute(problem),
-        '#include "compiled.c"\n',
+        '#include "compiled_store.c"\n#include "compiled_rounds.c"\n',
     ]
     return "\n".join(parts)
 

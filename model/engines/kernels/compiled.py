@@ -1,9 +1,10 @@
 """The kernel made of C: compiled for one machine at one scope, with as many threads as there are
 processors.
 
-What is generated for a machine is in `c_source.py`, how states are stored and found again in
-`compiled.c`, how the library is made in `c_build.py`. Here they become a kernel. The states, their
-order and their parents are those of the plain kernel, whatever the number of threads.
+What is generated for a machine is in `c_source.py`, how states are stored in `compiled_store.c`,
+how a level is expanded in `compiled_rounds.c`, how the library is made in `c_build.py`. Here they
+become a kernel. The states, their order and their parents are those of the plain kernel, whatever
+the number of threads.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ def _processors() -> int:
 
 def _load(problem: Problem) -> ctypes.CDLL:
     text = source(problem)
-    for name in ("compiled.h", "compiled.c"):
+    for name in ("compiled.h", "compiled_store.c", "compiled_rounds.c"):
         content = Path(__file__).with_name(name).read_text()
         text = text.replace(f'#include "{name}"', content)
     loaded = library(text)
