@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from model.engines.kernels import Problem, Snapshot
 from model.engines.kernels.columns import Sheet, StepColumns, evaluate_all
 from model.engines.kernels.table import Table
-from model.engines.kernels.vectors import ROWS
+from model.engines.kernels.orbits import ROWS
 from model.engines.layout import Layout
 from model.engines.lower import Step
 from model.engines.scalars import Scalar
@@ -190,7 +190,8 @@ def _moves(
             sheet.fill(values, step.guard_plan)
             enabled = np.broadcast_to(values[step.enabled], len(states))
             rows = np.flatnonzero(enabled)
-            targets = table.find(step.after(states.take(rows, axis=0)))
+            after, _ = step.after(states.take(rows, axis=0))  # What does not fit was refused.
+            targets = table.find(after)
             rows, targets = rows[targets != rows + begin], targets[targets != rows + begin]
             labels = np.full(len(rows), number, dtype=np.uint32)
             yield (rows + begin).astype(np.uint32), targets.astype(np.uint32), labels
