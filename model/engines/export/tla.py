@@ -1,12 +1,15 @@
 """A machine as a TLA+ module, and a scope as the configuration that TLC wants beside it.
 
 Decides what a module consists of: constants for the sorts and bounds, a variable for each field of
-the state, an operator for each action and claim. The module is what a person would have written,
-and TLC finds the states that `explore` finds in it, as many steps, and the same depth.
+the state, an operator for each action and claim. A claim about single states becomes an invariant;
+a witness X a claim NeverX, which TLC breaks with a behaviour that reaches X; a liveness claim a
+temporal formula, with a specification of its own that has the fairness it assumes.
 
-A claim about single states becomes an invariant; a witness X a claim NeverX, which TLC breaks with
-a behaviour that reaches X; a liveness claim a temporal formula, with a specification of its own
-that has the fairness it assumes.
+TLC counts in the module what `explore` counts: distinct states; states generated, one for the
+first state and one for each choice of parameters that meets the guards, wherever it leads; and the
+depth, in states, as long as it has one worker. Alone it would count a step again for each part of
+a disjunction that holds in a guard; such a guard is written as one condition (`Holds`). A step for
+which the scope has no room breaks TypeOK, or an Assert where TypeOK would not see it.
 """
 
 from __future__ import annotations
