@@ -231,18 +231,19 @@ def is_symmetric(
             for name in machine.actions:
                 expected = sorted(renamed(layout, symmetry, s) for s in before[name])
                 if expected != sorted(after[name]):
-                    return _sentence(layout, name, "leads elsewhere", state, image)
+                    return _sentence(layout, name, state, image)
             numbers, new = layout.unpack(state), layout.unpack(image)
             for name, claim in claims.items():
                 if bool(evaluate(claim, numbers)) != bool(evaluate(claim, new)):
-                    return _sentence(layout, name, "holds in one only", state, image)
+                    return _sentence(layout, name, state, image)
     return None
 
 
-def _sentence(layout: Layout, name: str, what: str, state: int, image: int) -> str:
+def _sentence(layout: Layout, name: str, state: int, image: int) -> str:
+    beside = f" beside {layout.show(image)}, which has other names" if image != state else ""
     return (
-        f"{name} singles out a value of a sort: these two states differ in names alone, and it "
-        f"{what}: {layout.show(state)} and {layout.show(image)}; explore it without symmetry"
+        f"{name} singles out a value of a sort, as {layout.show(state)} shows{beside}; explore it "
+        "without symmetry"
     )
 
 
