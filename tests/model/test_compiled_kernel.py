@@ -1,7 +1,9 @@
 """The kernel in C makes the states of the plain one, in the same order, from the same parents."""
 
+import ctypes
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -336,6 +338,13 @@ def test_a_damaged_library_is_made_again(cache: Path, damage: bytes) -> None:
     kept.write_bytes(whole[:100] + damage)
     c_build.library("int damaged = 1;")
     assert kept.read_bytes() == whole
+
+
+def test_several_may_build_the_same_at_once(cache: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        built = list(pool.map(c_build.library, ["int many = 7;"] * 4))
+    assert [ctypes.c_int.in_dll(one, "many").value for one in built] == [7] * 4
+    assert [path.suffix for path in cache.iterdir()] == [".so"]
 
 
 def test_where_nothing_can_be_kept_it_is_compiled_each_time(

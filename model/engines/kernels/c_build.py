@@ -37,13 +37,12 @@ def library(source: str) -> ctypes.CDLL:
     name = hashlib.sha256("\0".join(made_from).encode()).hexdigest()
     with tempfile.TemporaryDirectory(prefix="brokerspec-") as scratch:
         path = _cache(Path(scratch)) / f"{name}.so"
-        if not _is_whole(path):
-            built = _built(source, compiler, flags, Path(scratch))
-            _keep(built, path)
         try:
+            if not _is_whole(path):
+                _keep(_built(source, compiler, flags, Path(scratch)), path)
             return ctypes.CDLL(str(path))
         except OSError as error:
-            raise ModelError(f"the compiled kernel cannot be loaded: {error}") from error
+            raise ModelError(f"the compiled kernel cannot be kept or loaded: {error}") from error
 
 
 def _compiler() -> list[str]:
