@@ -27,8 +27,9 @@ MACHINES: Final = {
     ("group", "classic"): "model.areas.group_proof",
 }
 
-# Where a proof needs ghosts: the module of the machine that has them.
+# Where proofs or contracts need ghosts: the modules of the machines that have them.
 PROOFS: Final = {("replication", "kip-320"): "model.areas.replication_proof"}
+CONTRACTS: Final = {"replication": "model.areas.replication_observed"}
 
 
 def models() -> dict[str, list[str]]:
@@ -57,6 +58,13 @@ def proof_machine(of: Machine[Any]) -> Machine[Any]:
     """The machine whose proofs speak for this one: itself, or the one with ghosts."""
     module = PROOFS.get((of.name, of.design))
     found: Machine[Any] = importlib.import_module(module).machine if module else of
+    return found
+
+
+def observed_machine(of: Machine[Any]) -> Machine[Any]:
+    """The machine whose contracts are those of this one: itself, or the one with ghosts."""
+    module = CONTRACTS.get(of.name)
+    found: Machine[Any] = importlib.import_module(module).observed(of) if module else of
     return found
 
 

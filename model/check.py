@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from model import catalogue
 from model.engines.explore import Exploration, Limits, explore, problem_of
 from model.engines.kernels import Kernel
 from model.lang import Machine, Scope
@@ -80,14 +81,16 @@ class Report:
     def _of_the_present(self) -> Iterator[str]:
         seen = self.exploration
         yield from (f"{v.outcome}: {name}" for name, v in seen.violations.items())
-        yield from (f"never enabled: {name}" for name in seen.never_fired)
+        if seen.scope.name == "default":
+            yield from (f"never enabled: {name}" for name in seen.never_fired)
         if seen.deadlock is not None:
             yield "deadlock: a run ends where it must not"
         yield from (f"violated: {o.claim.name}" for o in self.liveness if not o.holds)
         for refined in self.refined:
             if refined.failure is not None:
                 yield f"breaks the contract {refined.refinement.contract.name}"
-            yield from (f"never seen of the contract: {name}" for name in refined.never_used)
+            elif seen.scope.name == "default":
+                yield from (f"never seen of the contract: {name}" for name in refined.never_used)
 
     def as_data(self) -> dict[str, Any]:
         """The report for programs: counts, times in seconds, and the verdict of each property."""
@@ -169,11 +172,12 @@ def _behaviours(exploration: Exploration) -> list[Outcome]:
 
 
 def _contracts(machine: Machine[Any], scope: Scope) -> list[Refined]:
-    if not machine.refinements:
+    seen = catalogue.observed_machine(machine)
+    if not seen.refinements:
         return []
     from model.engines.refine import refine
 
-    return [refine(machine, scope, refinement) for refinement in machine.refinements.values()]
+    return [refine(seen, scope, refinement) for refinement in seen.refinements.values()]
 
 
 def _proofs(machine: Machine[Any], scope: Scope) -> list[Proof]:

@@ -102,7 +102,8 @@ def mutate(machine: Machine[Any], scope: Scope, options: Options, out: IO[str]) 
 
     fates = fates_of(machine, scope)
     print(f"{machine.title}\n{show.bounds(scope)}\n", file=out)
-    print(tabulate([f.row() for f in fates], headers=["without", "fate", "states"]), file=out)
+    rows = [fate.row() for fate in fates]
+    print(tabulate(rows, headers=["without", "fate", "states"], maxcolwidths=[None, 70]), file=out)
     return {"model": machine.name, "fates": [f.as_data() for f in fates]}, True
 
 
@@ -110,9 +111,10 @@ def refine(machine: Machine[Any], scope: Scope, options: Options, out: IO[str]) 
     """The machine held against its contracts."""
     from model.engines.refine import refine as held
 
-    if not machine.refinements:
+    seen = catalogue.observed_machine(machine)
+    if not seen.refinements:
         raise ModelError(f"{machine.name} has no contract")
-    found = [held(machine, scope, refinement) for refinement in machine.refinements.values()]
+    found = [held(seen, scope, refinement) for refinement in seen.refinements.values()]
     print("\n\n".join(str(refined) for refined in found), file=out)
     good = all(refined.failure is None for refined in found)
     return {"contracts": [refined.as_data() for refined in found], "ok": good}, good
