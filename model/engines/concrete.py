@@ -74,16 +74,17 @@ def show_step(layout: Layout, step: Step, numbers: Sequence[int] | None = None) 
 def too_small(layout: Layout, step: Step, state: int) -> ScopeTooSmallError:
     """Why a step that is enabled in this state does not fit."""
     numbers = layout.unpack(state)
-    what = "write to a map where it has no key, or add to a full sequence"
+    what = "write to a map where it has no key, or add to what is full"
     for index, value in step.updates.items():
         slot, new = layout.slots[index], evaluate(value, numbers)
         if not slot.low <= new <= slot.high:
-            path = ".".join(map(str, slot.path))
-            what = f"set {path} to {new}, but this scope has room for {slot.low}..{slot.high}"
+            room = f"this scope has room for {slot.low}..{slot.high}"
+            what = f"set {layout.place(slot.path)} to {new}, but {room}"
             break
+    before = ", ".join(f"{name} = {text}" for name, text in layout.show(state).items())
     return ScopeTooSmallError(
         f"{show_step(layout, step, numbers)} would {what}: add a guard, or choose a larger bound. "
-        f"The state before: {layout.show(state)}"
+        f"The state before: {before}"
     )
 
 

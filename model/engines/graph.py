@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from model.engines.kernels import Problem, Snapshot
 from model.engines.kernels.columns import Sheet, StepColumns, evaluate_all
-from model.engines.kernels.table import Table
 from model.engines.kernels.orbits import ROWS
+from model.engines.kernels.table import Table
 from model.engines.layout import Layout
 from model.engines.lower import Step
 from model.engines.scalars import Scalar

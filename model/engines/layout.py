@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from model.lang.containers import Bag, Map, Record, Seq, Set
 from model.lang.places import ModelError
@@ -155,6 +155,20 @@ class Layout:
         """
         numbers = self.unpack(packed)
         return dict(self._show(self.state, (), lambda path: numbers[self.index[path]], ""))
+
+    def place(self, path: Path) -> str:
+        """The name of a slot as a person reads it, e.g. `replica[broker1].log.length`."""
+        name, at = "", cast("Any", self.state)
+        for step in path:
+            if isinstance(step, str):
+                name += f".{step}" if name else step
+                at = at.fields()[step] if step != LENGTH or issubclass(at, Record) else Range
+            elif issubclass(at, Map):
+                name += f"[{self.sizes.show(at.key, self.sizes.values(at.key)[step])}]"
+                at = at.item
+            else:
+                name, at = f"{name}[{step}]", at.item
+        return name
 
     def show_value(self, of: type[Any], parts: Mapping[Path, int]) -> str:
         """A value of any type, given as its scalar parts, in one line."""

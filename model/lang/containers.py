@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, datacla
 
 from model.lang.nodes import Node, node
 from model.lang.places import ModelError, Place
-from model.lang.terms import Bool, Bound, Count, Range, Term, require_scalar, with_items
+from model.lang.terms import Bool, Bound, Count, Range, Term, name_of, require_scalar, with_items
 
 T = TypeVar("T", bound=Term)
 K = TypeVar("K", bound=Term)
@@ -195,7 +195,7 @@ class Bag(Container, Generic[T]):
     @classmethod
     def _attributes(cls, parts: tuple[type[Term], ...]) -> dict[str, Any]:
         if not (isinstance(parts[0], type) and issubclass(parts[0], Record)):
-            raise ModelError(f"the element of a Bag must be a Record, not {parts[0]!r}")
+            raise ModelError(f"the element of a Bag must be a Record, not {name_of(parts[0])}")
         return {"item": parts[0]}
 
     @classmethod
@@ -289,7 +289,10 @@ class Record(Container):
                     "out `from __future__ import annotations`"
                 )
             if not (isinstance(of, type) and issubclass(of, Term)):
-                raise ModelError(f"{cls.__name__}.{name}: {of!r} is not a type of the language")
+                raise ModelError(
+                    f"{cls.__name__}.{name}: {name_of(of)} is not a type of the language: write a "
+                    "Sort, a Range, an Enum, Bool, an Option, or a type that holds such"
+                )
         if not cls._fields:
             raise ModelError(f"the record {cls.__name__} has no fields")
 

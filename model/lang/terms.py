@@ -291,8 +291,12 @@ def with_items(cls: type, items: Any) -> type:
 def require_scalar(of: object, role: str) -> None:
     """Refuse what has parts: options, elements of sets and keys of maps are scalars."""
     if not (isinstance(of, type) and issubclass(of, Bool | Enum | Sort | Range)):
-        name = getattr(of, "__name__", repr(of))
-        raise ModelError(f"{role} must be a Sort, a Range, an Enum or Bool, not {name}")
+        raise ModelError(f"{role} must be a Sort, a Range, an Enum or Bool, not {name_of(of)}")
+
+
+def name_of(of: object) -> str:
+    """A type as it is written."""
+    return getattr(of, "__name__", repr(of))
 
 
 class Option(Term, Generic[T]):
@@ -316,6 +320,14 @@ class Option(Term, Generic[T]):
     def _attributes(cls, parts: tuple[type[Term], ...]) -> dict[str, Any]:
         require_scalar(parts[0], "the value of an Option")
         return {"item": parts[0]}
+
+    @classmethod
+    def literal(cls, value: object) -> Node:
+        if isinstance(value, cls.item):
+            raise ModelError(
+                f"expected {cls.__name__}, got a term of {cls.item.__name__}: write some(...)"
+            )
+        return super().literal(value)
 
     @property
     def is_some(self) -> Bool:
