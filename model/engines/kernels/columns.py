@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from model.engines import scalars
 from model.engines.concrete import too_small
-from model.engines.layout import WORD, Layout
+from model.engines.layout import WORD, Layout, Slot
 from model.engines.lower import Step
 from model.engines.scalars import TRUE, Scalar
 from model.lang.places import ModelError
 
 Words = NDArray[np.uint64]
 Column = Any
+# Cells to fill: their number, what is applied, and to which one or two cells.
+Plan = list[tuple[int, Callable[..., Column], int, int | None]]
 TYPES: Final = tuple((bits, np.dtype(f"i{bits // 8}")) for bits in (8, 16, 32, 64))
 TRUTH, NUMBER_8, WORD_TYPE = np.dtype(np.bool_), np.dtype(np.int8), np.dtype(np.uint64)
 # A look-up in more constants than this is one, and no chain of comparisons.
@@ -99,8 +101,8 @@ class Sheet:
             found[word] = self._together([self._apply(np.bitwise_and, word, kept), cell])
         return found
 
-    def plan(self, cells: Iterable[int]) -> list[int]:
-        """All cells that these need, in an order in which they can be filled."""
+    def plan(self, cells: Iterable[int]) -> Plan:
+        """How all cells that these need are filled, in their order."""
         needed: set[int] = set()
         waiting = list(cells)
         while waiting:
@@ -108,7 +110,12 @@ class Sheet:
             if cell not in needed:
                 needed.add(cell)
                 waiting += self._rules[cell][1]
-        return sorted(c for c in needed if self._blank[c] is None and c >= self.layout.words)
+        missing = sorted(c for c in needed if self._blank[c] is None and c >= self.layout.words)
+        found: Plan = []
+        for cell in missing:
+            rule, (one, *other) = self._rules[cell]
+            found.append((cell, rule, one, other[0] if other else None))
+        return found
 
     def begin(self, states: Words) -> list[Column]:
         """The values of all cells for these states, none of which is filled yet."""
@@ -116,13 +123,14 @@ class Sheet:
         values[: self.layout.words] = states.T
         return values
 
-    def fill(self, values: list[Column], plan: Iterable[int]) -> None:
+    @staticmethod
+    def fill(values: list[Column], plan: Plan) -> None:
         """Fill the cells of a plan."""
-        rules = self._rules
-        for cell in plan:
+        for cell, rule, one, other in plan:
             if values[cell] is None:
-                rule, arguments = rules[cell]
-                values[cell] = rule(*[values[argument] for argument in arguments])
+                values[cell] = (
+                    rule(values[one]) if other is None else rule(values[one], values[other])
+                )
 
     # How each operation is written.
 
@@ -185,10 +193,21 @@ class Sheet:
 
     def _lifted(self, value: Scalar, low: int, shift: int) -> int:
         """A new value of a slot where it stands in its word."""
+        if value.operation == "slot" and value.low == low:
+            return self._moved(self.layout.slots[int(value.data)], shift)
         lifted = self._cast(self.cell(scalars.subtract(value, scalars.number(low))), WORD_TYPE)
         if not shift:
             return lifted
         return self._apply(np.left_shift, lifted, self._word_constant(shift))
+
+    def _moved(self, slot: Slot, to: int) -> int:
+        """The bits of a slot, at another place of a word."""
+        word, shift = divmod(slot.shift, WORD)
+        bits = self._word_constant(((1 << slot.bits) - 1) << to)
+        rule = np.left_shift if to > shift else np.right_shift
+        if to != shift:
+            word = self._apply(rule, word, self._word_constant(abs(to - shift)))
+        return self._apply(np.bitwise_and, word, bits)
 
     def _ufunc(self, scalar: Scalar) -> int:
         """Operations that numpy has: arguments as wide as the result must be."""
@@ -316,24 +335,31 @@ class StepColumns:
     """A step as cells of a sheet: where it is enabled, and the states after it."""
 
     def __init__(self, sheet: Sheet, step: Step) -> None:
-        self.sheet, self.step = sheet, step
+        self.step = step
         guards = [g for g in step.guards.values() if g is not TRUE]
         self.enabled = sheet.cell(scalars.conjunction(*guards))
         self.guard_plan = sheet.plan([self.enabled])
-        self._changed = sheet.after(step.updates)
-        self._fits = sheet.cell(step.fits)
-        self._plan = sheet.plan([*self._changed.values(), self._fits])
+        # These are other rows, so a sheet of their own is as good, and short.
+        self._sheet = Sheet(sheet.layout)
+        self._changed = self._sheet.after(step.updates)
+        self._fits = self._sheet.cell(step.fits)
+        self._plan = self._sheet.plan([*self._changed.values(), self._fits])
 
     def after(self, states: Words) -> tuple[Words, int | None]:
         """The states after the step, from states where it is enabled, which become them; and the
         first row for which there is no room.
         """
-        values = self.sheet.begin(states)
-        self.sheet.fill(values, self._plan)
+        values = self._sheet.begin(states)
+        self._sheet.fill(values, self._plan)
         for word, cell in self._changed.items():
             states[:, word] = values[cell]
-        fits = np.broadcast_to(values[self._fits], len(states))
+        fits = as_column(values[self._fits], len(states))
         return states, None if fits.all() else int(fits.argmin())
+
+
+def as_column(value: Column, size: int) -> NDArray[Any]:
+    """What a cell holds, as a column also where it is a constant."""
+    return value if isinstance(value, np.ndarray) else np.full(size, value)
 
 
 def packed(words: Words) -> int:
@@ -357,7 +383,7 @@ def evaluate_all(layout: Layout, values: Sequence[Scalar], states: Words) -> lis
     cells = [sheet.cell(value) for value in values]
     columns = sheet.begin(states)
     sheet.fill(columns, sheet.plan(cells))
-    return [np.broadcast_to(columns[cell], len(states)) for cell in cells]
+    return [as_column(columns[cell], len(states)) for cell in cells]
 
 
 def successors(layout: Layout, step: Step, states: Words) -> tuple[NDArray[np.intp], Words]:

@@ -12,6 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from model.lang.places import ModelError
+
 Words = NDArray[np.uint64]
 Numbers = NDArray[np.intp]
 # Odd numbers without a pattern in their bits.
@@ -91,7 +93,7 @@ class Table:
         """Room for more states, and twice as many entries."""
         needed = self.count + more
         if needed > MOST_STATES:
-            raise MemoryError(f"more than {MOST_STATES:,} states")
+            raise ModelError(f"a table of states has room for {MOST_STATES:,}, and there are more")
         if needed > len(self.states):
             room = max(needed, len(self.states) * 3 // 2)
             self.states = np.concatenate(

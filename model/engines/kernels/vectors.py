@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from model.engines.concrete import too_small
 from model.engines.kernels import Problem, Snapshot
-from model.engines.kernels.columns import Column, Sheet, StepColumns, Words, packed, words_of
+from model.engines.kernels.columns import (
+    Column,
+    Sheet,
+    StepColumns,
+    Words,
+    as_column,
+    packed,
+    words_of,
+)
 from model.engines.kernels.orbits import Orbits
 from model.engines.kernels.table import Table
 from model.engines.scalars import TRUE
@@ -34,8 +42,8 @@ class Vectors:
         self._ends_anywhere = problem.may_end is TRUE
         self._steps = [StepColumns(sheet, step) for step in problem.steps]
         self._actions = [problem.actions.index(step.action.name) for step in problem.steps]
-        whole = {cell for _, plan in self._watched for cell in plan}
-        whole.update(cell for step in self._steps for cell in step.guard_plan)
+        whole = {cell for _, plan in self._watched for cell, *_ in plan}
+        whole.update(cell for step in self._steps for cell, *_ in step.guard_plan)
         self._rows = min(MOST_ROWS, 1 + SCRATCH_BYTES // (1 + len(whole)))
         self._orbits = Orbits(problem.layout, problem.symmetries)
         known = snapshot or self._beginning(problem)
@@ -119,7 +127,7 @@ class Vectors:
         misfits = []
         for number, step in enumerate(self._steps):
             self._sheet.fill(values, step.guard_plan)
-            enabled = np.flatnonzero(np.broadcast_to(values[step.enabled], len(states)))
+            enabled = np.flatnonzero(as_column(values[step.enabled], len(states)))
             if len(enabled):
                 after, misfit = step.after(states.take(enabled, axis=0))
                 made.append(after)
@@ -139,7 +147,7 @@ class Vectors:
         """Note the first state that has no successor and may not end."""
         cell, plan = self._may_end
         self._sheet.fill(values, plan)
-        stuck = ~np.broadcast_to(values[cell], size)
+        stuck = ~as_column(values[cell], size)
         stuck[origins] = False
         if stuck.any():
             self.deadlock = start + int(np.argmax(stuck))
