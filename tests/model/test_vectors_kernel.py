@@ -13,7 +13,7 @@ from model import catalogue
 from model.engines import scalars
 from model.engines.concrete import ScopeTooSmallError, evaluate
 from model.engines.explore import problem_of
-from model.engines.kernels import Kernel, Problem, Snapshot, columns, table
+from model.engines.kernels import Kernel, Problem, Snapshot, sheet, table
 from model.engines.kernels.columns import evaluate_all, packed, successors, words_of
 from model.engines.kernels.plain import Plain
 from model.engines.kernels.table import Table, find_positions
@@ -266,7 +266,7 @@ def test_thousands_of_random_steps_are_what_the_evaluator_says() -> None:
 def test_random_programs_find_columns_that_are_wrong(
     name: str, wrong: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(columns.UFUNCS, name, wrong)
+    monkeypatch.setitem(sheet.UFUNCS, name, wrong)
     with pytest.raises(AssertionError):
         agree_on_random_programs(150)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.engines.kernels.columns import Sheet, Words
+from model.engines.kernels.sheet import Sheet, Words
 from model.engines.layout import WORD, Layout
 from model.engines.scalars import Scalar
 

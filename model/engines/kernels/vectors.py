@@ -12,16 +12,9 @@ from numpy.typing import NDArray
 
 from model.engines.concrete import too_small
 from model.engines.kernels import Problem, Snapshot
-from model.engines.kernels.columns import (
-    Column,
-    Sheet,
-    StepColumns,
-    Words,
-    as_column,
-    packed,
-    words_of,
-)
+from model.engines.kernels.columns import StepColumns, as_column, packed, words_of
 from model.engines.kernels.orbits import Orbits
+from model.engines.kernels.sheet import Column, Sheet, Words
 from model.engines.kernels.table import Table
 from model.engines.scalars import TRUE
 
