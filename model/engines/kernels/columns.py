@@ -20,7 +20,6 @@ from model.engines.layout import Layout
 from model.engines.lower import Step
 from model.engines.scalars import TRUE, Scalar
 
-
 __all__ = [
     "Sheet",
     "StepColumns",
