@@ -38,7 +38,7 @@ __all__ = ["machine"]
 # Mutants: mistakes that could be made.
 
 
-@machine.mutant("voter_restarts")
+@machine.mutant()
 def restart_forgets_the_vote(s: State, voter: Voter) -> None:
     """A voter answers before its vote is on disk, and loses the vote."""
     me = s.replica[voter]
@@ -46,7 +46,7 @@ def restart_forgets_the_vote(s: State, voter: Voter) -> None:
     me.voted_for = none(Voter)
 
 
-@machine.mutant("voter_restarts")
+@machine.mutant()
 def restart_forgets_that_it_led(s: State, voter: Voter) -> None:
     """A voter that led comes back as the candidate that it was before, and leads once more."""
     me = s.replica[voter]

@@ -11,6 +11,7 @@ from model.engines.graph import Graph, graph_of
 from model.engines.liveness import check_liveness
 from model.engines.refine import refine
 from model.engines.smt import prove
+from model.engines.smt_unbounded import prove_unbounded
 
 always = [
     (which, claim)
@@ -18,6 +19,7 @@ always = [
     for claim in which.properties.values()
     if claim.kind == "always"
 ]
+ROOM = "a_rebalance_has_a_generation_to_come"
 # The longest proof is taken apart only in the deep runs.
 lemmas = [
     pytest.param(goal, lemma, marks=[pytest.mark.deep] if len(by) > 5 else [])
@@ -87,6 +89,14 @@ def test_only_the_unknown_id_gives_away_a_member_of_a_former_life_of_the_group()
 @pytest.mark.parametrize("goal", machine.proofs)
 def test_each_proof_goes_through(goal: str, scope: str) -> None:
     proof = prove(machine, machine.scopes[scope], goal)
+    assert proof.proved, [o for o in proof.obligations if not o.proved]
+
+
+@pytest.mark.parametrize("members", [3, pytest.param(5, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("goal", machine.proofs)
+def test_each_proof_goes_through_for_generations_without_end(goal: str, members: int) -> None:
+    lemmas = [name for name in machine.proofs[goal] if name != ROOM]
+    proof = prove_unbounded(machine, {"members": members}, goal, lemmas=lemmas)
     assert proof.proved, [o for o in proof.obligations if not o.proved]
 
 

@@ -13,6 +13,7 @@ from model.engines.graph import graph_of
 from model.engines.liveness import check_liveness
 from model.engines.refine import refine
 from model.engines.smt import prove
+from model.engines.smt_unbounded import prove_unbounded
 from model.lang import Bool, Scope, exists
 
 always = [
@@ -25,6 +26,7 @@ always = [
 ]
 seen_as = machine.refinements[contract.name]
 ONE_LEADER = "an_epoch_has_one_leader"
+ROOM = "messages_have_room"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,13 @@ def test_each_claim_is_broken_by_its_mistake(which, claim) -> None:  # type: ign
 @pytest.mark.parametrize("scope", [pytest.param("tiny", marks=pytest.mark.deep), "default"])
 def test_an_epoch_has_one_leader_in_runs_of_any_length(scope: str) -> None:
     proof = prove(machine, machine.scopes[scope], ONE_LEADER)
+    assert proof.proved, [o for o in proof.obligations if not o.proved]
+
+
+@pytest.mark.parametrize("voters", [3, pytest.param(5, marks=pytest.mark.deep)])
+def test_an_epoch_has_one_leader_however_many_epochs_records_and_messages(voters: int) -> None:
+    lemmas = [name for name in machine.proofs[ONE_LEADER] if name != ROOM]
+    proof = prove_unbounded(machine, {"voters": voters}, ONE_LEADER, lemmas=lemmas)
     assert proof.proved, [o for o in proof.obligations if not o.proved]
 
 
