@@ -22,6 +22,7 @@ MACHINES: Final = {
     ("replication", "kip-101"): "model.areas.replication_kip_101",
     ("replication", "kip-279"): "model.areas.replication_kip_279",
     ("replication", "kip-320-first-try"): "model.areas.replication_kip_320_first_try",
+    ("produce", "kafka-4"): "model.areas.produce",
     ("quorum", "kraft"): "model.areas.quorum_proof",
     ("retention", "kafka-4"): "model.areas.retention",
     ("group", "classic"): "model.areas.group_proof",
