@@ -15,6 +15,7 @@ from model.areas.produce_state import (
     NextSequence,
     ProducerEpoch,
     Request,
+    Sequence,
     Stamp,
     State,
     is_waiting,
@@ -36,6 +37,7 @@ from model.lang import (
     exists,
     implies,
     leads_to,
+    some,
 )
 from model.lang.machine import LeadsTo
 
@@ -79,9 +81,8 @@ def answers_say_where_the_record_is(s: State) -> Bool:
     )
 
 
-@machine.always("PROD-03", "PROD-04", "PROD-09", broken_by="new_leader_forgets_the_producer")
-def idempotent_records_are_stored_once(s: State) -> Bool:
-    """No two offsets hold the same record of an idempotent producer."""
+def every_two_records(s: State, claim: Callable[[RecordId, RecordId], Bool]) -> Bool:
+    """The claim holds for any two offsets with records of an idempotent producer."""
     log = s.leader.log
     return implies(
         s.producer.idempotent,
@@ -90,11 +91,23 @@ def idempotent_records_are_stored_once(s: State) -> Bool:
             lambda one: every(
                 Offset,
                 lambda other: implies(
-                    (one < other) & (other < log.length), log[one] != log[other]
+                    (one < other) & (other < log.length), claim(log[one], log[other])
                 ),
             ),
         ),
     )
+
+
+@machine.always("PROD-03", "PROD-04", "PROD-09", broken_by="new_leader_forgets_the_producer")
+def idempotent_records_are_stored_once(s: State) -> Bool:
+    """No two offsets hold the same record of an idempotent producer."""
+    return every_two_records(s, lambda earlier, later: earlier != later)
+
+
+@machine.always("PROD-05", "PROD-09", "PROD-14", broken_by="leader_appends.epoch_is_not_older")
+def idempotent_records_stand_in_the_order_of_sending(s: State) -> Bool:
+    """A later record of an idempotent producer has a higher offset."""
+    return every_two_records(s, lambda earlier, later: earlier < later)
 
 
 def follow_each_other(s: State, claim: Callable[[RecordId, RecordId], Bool]) -> Bool:
@@ -107,12 +120,6 @@ def follow_each_other(s: State, claim: Callable[[RecordId, RecordId], Bool]) -> 
             lambda o: implies((o > 0) & (o < log.length), claim(log[o - 1], log[o])),
         ),
     )
-
-
-@machine.always("PROD-05", "PROD-09", "PROD-14", broken_by="leader_appends.epoch_is_not_older")
-def idempotent_records_stand_in_the_order_of_sending(s: State) -> Bool:
-    """A later record of an idempotent producer has a higher offset."""
-    return follow_each_other(s, lambda earlier, later: earlier < later)
 
 
 @machine.always("PROD-02", broken_by="leader_appends.follows_last_sequence")
@@ -226,6 +233,30 @@ def later_records_have_later_stamps(s: State) -> Bool:
 
 
 @machine.lemma
+def the_last_record_is_remembered(s: State) -> Bool:
+    """Epoch and sequence that the leader knows are those of the last record of an idempotent
+    producer, and it knows none if there is no record.
+    """
+    log, memory = s.leader.log, s.leader.memory
+    last = s.stamp[log.last]
+    is_known = s.producer.idempotent & ~log.is_empty
+    return implies(
+        is_known,
+        (memory.epoch == some(last.epoch)) & (memory.last_sequence == last.sequence),
+    ) & (memory.epoch.is_some == is_known)
+
+
+@machine.lemma
+def what_is_remembered_is_in_the_log(s: State) -> Bool:
+    """A remembered offset is one at which there is a record."""
+    memory = s.leader.memory
+    return every(
+        Sequence,
+        lambda q: implies(memory.offset[q].is_some, memory.offset[q].value < s.leader.log.length),
+    )
+
+
+@machine.lemma
 def requests_wait_for_what_is_stored(s: State) -> Bool:
     """An answer is owed for offsets within the log only."""
     return every(s.leader.unanswered, lambda o: o < s.leader.log.length)
@@ -239,20 +270,21 @@ def nothing_is_sent_without_settings(s: State) -> Bool:
 
 ORDER = "idempotent_records_stand_in_the_order_of_sending"
 SENDING = [
-    "leaders_remember_what_their_log_says",
     "idempotence_goes_with_all",
     "only_what_was_sent_is_on_its_way_or_stored",
     "later_records_have_later_stamps",
     "nothing_is_sent_without_settings",
 ]
-machine.proof(ORDER, by=["requests_wait_for_what_is_stored", *SENDING])
-machine.proof(
-    "idempotent_records_are_stored_once",
-    by=[ORDER, "requests_wait_for_what_is_stored", *SENDING],
-)
+MEMORY = [
+    "the_last_record_is_remembered",
+    "what_is_remembered_is_in_the_log",
+    "requests_wait_for_what_is_stored",
+]
+machine.proof(ORDER, by=[*SENDING, *MEMORY])
+machine.proof("idempotent_records_are_stored_once", by=[ORDER, *SENDING, *MEMORY])
 machine.proof(
     "success_with_all_is_for_good",
-    by=[ORDER, "answers_say_where_the_record_is", "high_watermark_is_within_the_log", *SENDING],
+    by=["answers_say_where_the_record_is", "high_watermark_is_within_the_log", *SENDING],
 )
 
 

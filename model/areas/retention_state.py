@@ -70,7 +70,11 @@ def oldest_segment(replica: Replica) -> Offset:
 
 def active_segment(replica: Replica) -> Offset:
     """The base offset of the last segment, the one that is appended to."""
-    return largest(Offset, replica.segments.has, otherwise=replica.log_end_offset)
+    return largest(
+        Offset,
+        lambda o: (o < replica.log_end_offset + 1) & replica.segments.has(o),
+        otherwise=replica.log_end_offset,
+    )
 
 
 def end_of_oldest_segment(replica: Replica) -> Offset:
@@ -105,10 +109,16 @@ def oldest_segment_has_expired(s: State, replica: Replica) -> Bool:
 
 
 def youngest_timestamp(s: State, start: Offset, end: Offset) -> Time:
-    """The largest timestamp of the records from one offset to before another."""
+    """The largest timestamp of the records from one offset to before another; none of them is
+    further in the future than was allowed.
+    """
+    in_the_future = Bound("timestamp_after_max") + 1
     return largest(
         Time,
-        lambda t: exists(Offset, lambda o: (start <= o) & (o < end) & (s.timestamps[o] == t)),
+        lambda t: (
+            (t < s.now + in_the_future)
+            & exists(Offset, lambda o: (start <= o) & (o < end) & (s.timestamps[o] == t))
+        ),
         otherwise=Time(0),
     )
 

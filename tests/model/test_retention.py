@@ -7,6 +7,7 @@ from model.contracts.retention import contract
 from model.engines.explore import Limits, explore
 from model.engines.refine import refine
 from model.engines.smt import prove
+from model.engines.smt_unbounded import prove_unbounded
 
 always = [
     (which, claim)
@@ -55,11 +56,19 @@ def test_each_proof_goes_through(goal: str) -> None:
     assert proof.proved, [o for o in proof.obligations if not o.proved]
 
 
-@pytest.mark.parametrize("lemma", machine.proofs["deleted_records_stay_deleted"])
+@pytest.mark.parametrize("goal", machine.proofs)
+def test_each_proof_goes_through_for_logs_and_times_without_end(goal: str) -> None:
+    proof = prove_unbounded(machine, {"brokers": 2}, goal)
+    assert proof.proved, [o for o in proof.obligations if not o.proved]
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    ("goal", "lemma"), [(goal, lemma) for goal, by in machine.proofs.items() for lemma in by]
+)
 def test_a_proof_without_one_part_of_the_invariant_fails(
-    lemma: str, monkeypatch: pytest.MonkeyPatch
+    goal: str, lemma: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    goal = "deleted_records_stay_deleted"
     fewer = tuple(name for name in machine.proofs[goal] if name != lemma)
     monkeypatch.setitem(machine.proofs, goal, fewer)
     assert not prove(machine, machine.scopes["default"], goal).proved
