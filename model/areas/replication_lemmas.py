@@ -25,19 +25,9 @@ from model.areas.replication_ghost import (
 from model.areas.replication_state import Broker, Epoch, Offset
 from model.lang import Bool, every, exists, implies, some
 
+__all__ = ["machine"]
+
 # Bookkeeping: what replicas, notices and the controller know of each other.
-
-
-@machine.lemma
-def a_replica_that_is_in_no_epoch_knows_nothing(s: GhostState) -> Bool:
-    """Before its first notice a replica has no leader and no record."""
-    return every(
-        Broker,
-        lambda b: implies(
-            s.replica[b].leader_epoch.is_none,
-            s.replica[b].leader.is_none & s.replica[b].log.is_empty,
-        ),
-    )
 
 
 @machine.lemma
@@ -104,20 +94,6 @@ def a_leaders_isr_covers_later_notices_or_a_member_moved_on(s: GhostState) -> Bo
 
 
 @machine.lemma
-def a_leaders_isr_covers_that_of_the_controller_or_a_member_moved_on(s: GhostState) -> Bool:
-    """The controller has nobody in the ISR outside that of a presumed leader, or a member of the
-    latter is in a later epoch.
-    """
-    return every_presumed_leader(
-        s,
-        lambda leader, epoch: (
-            (s.quorum.isr <= s.replica[leader].isr)
-            | exists(s.replica[leader].isr, lambda b: has_passed(s, b, epoch))
-        ),
-    )
-
-
-@machine.lemma
 def an_awaited_notice_covers_later_ones_or_a_member_moved_on(s: GhostState) -> Bool:
     """A later notice has nobody outside the ISR of a notice that its leader has not seen, or a
     member of that ISR is in a later epoch.
@@ -134,20 +110,6 @@ def an_awaited_notice_covers_later_ones_or_a_member_moved_on(s: GhostState) -> B
                     | exists(awaited.isr, lambda b: has_passed(s, b, epoch)),
                 ),
             ),
-        ),
-    )
-
-
-@machine.lemma
-def an_awaited_notice_covers_the_controller_or_a_member_moved_on(s: GhostState) -> Bool:
-    """The controller has nobody in the ISR outside that of a notice that its leader has not seen,
-    or a member of the latter is in a later epoch.
-    """
-    return every_notice(
-        s,
-        lambda epoch, awaited: implies(
-            is_awaited(s, epoch),
-            (s.quorum.isr <= awaited.isr) | exists(awaited.isr, lambda b: has_passed(s, b, epoch)),
         ),
     )
 
@@ -243,18 +205,6 @@ def a_member_of_a_notice_that_is_behind_missed_no_commit(s: GhostState) -> Bool:
 
 
 @machine.lemma
-def a_member_of_the_isr_that_is_behind_missed_no_commit(s: GhostState) -> Bool:
-    """Nothing was committed above the epoch of a member of the controller's ISR."""
-    return every(
-        s.quorum.isr,
-        lambda b: every_commit(s, lambda _, epoch: has_reached(s, b, epoch)),
-    )
-
-
-# What the ISR that a presumed leader knows holds, also when it leads no more.
-
-
-@machine.lemma
 def a_member_of_a_leaders_isr_that_is_behind_missed_no_commit(s: GhostState) -> Bool:
     """Between the epoch of a member and that of a presumed leader ahead of it, nothing was
     committed, nor in the latter.
@@ -268,23 +218,6 @@ def a_member_of_a_leaders_isr_that_is_behind_missed_no_commit(s: GhostState) -> 
                 lambda _, epoch: (
                     has_reached(s, b, mine) | has_reached(s, b, epoch) | (epoch > mine)
                 ),
-            ),
-        ),
-    )
-
-
-@machine.lemma
-def the_isr_of_each_leader_holds_what_it_knows_to_be_committed(s: GhostState) -> Bool:
-    """The members hold, of what was committed, all below the high watermark of a presumed leader
-    in whose ISR they are.
-    """
-    return every_presumed_leader(
-        s,
-        lambda leader, _: every(
-            s.replica[leader].isr,
-            lambda b: every(
-                Offset,
-                lambda o: implies(o < s.replica[leader].high_watermark, holds(s, b, o)),
             ),
         ),
     )

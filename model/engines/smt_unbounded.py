@@ -25,7 +25,9 @@ from model.lang.places import ModelError
 
 # What Z3 calls arithmetic with quantifiers and unknown functions.
 LOGIC = "UFLIA"
-SECONDS_FOR_ONE = 30.0
+# How much work an obligation is worth, as Z3 counts it: the same on every machine, and about two
+# million in a second.
+EFFORT = 40_000_000
 # A counterexample to induction is looked for where every upper limit is one of these.
 SMALL_LIMITS = (1, 2, 3)
 Hypotheses = Mapping[Key | str, Collection[str]]
@@ -39,20 +41,23 @@ def prove_unbounded(
     lemmas: Sequence[str] | None = None,
     given: Hypotheses | None = None,
     minimise: bool = False,
-    seconds_for_one: float = SECONDS_FOR_ONE,
+    only: Collection[Key] | None = None,
+    effort: int = EFFORT,
     processes: int = 1,
 ) -> Proof:
     """Check that a goal and its lemmas (by default those that the machine names) are inductive.
 
     `sizes` says how many values each Sort has; a bound that it leaves out is no limit. `given` has
     hypotheses that are tried before all of them, by obligation or for all steps by claim;
-    `minimise` looks for the fewest. With more than one process the obligations are shared among
+    `minimise` looks for the fewest. `only` names the obligations that are asked for, where others
+    are not; `effort` is what Z3 may spend on a part of one before it gives up. With more than one process the obligations are shared among
     copies of this one, where the system can make them.
     """
     lemmas = tuple(machine.proofs[goal] if lemmas is None else lemmas)
     induction = Induction(machine, sizes, (goal, *lemmas))
-    prover = _Prover(induction, dict(given or {}), minimise, seconds_for_one)
-    return Proof(goal, lemmas, [*_shared_out(prover, induction.keys(), processes)])
+    prover = _Prover(induction, dict(given or {}), minimise, effort)
+    keys = [key for key in induction.keys() if only is None or key in only]
+    return Proof(goal, lemmas, [*_shared_out(prover, keys, processes)])
 
 
 def houdini_unbounded(
@@ -60,13 +65,13 @@ def houdini_unbounded(
     sizes: dict[str, int],
     candidates: Sequence[str],
     *,
-    seconds_for_one: float = SECONDS_FOR_ONE,
+    effort: int = EFFORT,
 ) -> tuple[str, ...]:
     """The most of these properties that are proved to hold at first and to be inductive together.
 
     One that Z3 could not decide is left out, as if it failed.
     """
-    prover = _Prover(Induction(machine, sizes, candidates), {}, False, seconds_for_one)
+    prover = _Prover(Induction(machine, sizes, candidates), {}, False, effort)
     at_first = [name for name in candidates if prover.proves((name, None), ()) is not None]
 
     def broken(names: Collection[str]) -> Collection[str]:
@@ -86,7 +91,7 @@ class _Prover:
     induction: Induction
     given: Hypotheses
     minimise: bool
-    seconds_for_one: float
+    effort: int
 
     def obligation(self, key: Key) -> Obligation:
         """What became of an obligation."""
@@ -115,7 +120,7 @@ class _Prover:
         used = set[str]()
         for query in self.induction.queries(key):
             solver = z3.SolverFor(LOGIC)
-            solver.set("timeout", int(self.seconds_for_one * 1000))
+            solver.set("rlimit", self.effort)
             solver.add(*query)
             for name in hypotheses:
                 holds = self.induction.hypothesis(name)
