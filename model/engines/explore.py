@@ -22,6 +22,7 @@ from model.engines.lower import Lowering
 from model.engines.trace import Trace, find_trace
 from model.lang.machine import Machine
 from model.lang.parts import Property, Scope
+from model.lang.places import ModelError
 
 HOLDS, VIOLATED, REACHED, NOT_REACHED, UNDECIDED = (
     "holds", "violated", "reached", "not reached", "undecided",
@@ -29,6 +30,8 @@ HOLDS, VIOLATED, REACHED, NOT_REACHED, UNDECIDED = (
 # States that are expanded before anybody looks at the clock, the memory or the keyboard again.
 CHUNK = 1 << 16
 SECONDS_BETWEEN_CHECKPOINTS = 60
+# States that are tried for whether the machine treats all values of a sort alike.
+SAMPLES = 32
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ def explore(
     lowering = Lowering(machine, scope)
     search = _Search(lowering, limits, kernel, symmetric)
     stopped = search.run(progress)
+    seconds = time.perf_counter() - began
+    search.require_symmetry()
     found = search.kernel.found
     verdicts = {
         p.name: search.verdict(p, found.get(n), not stopped)
@@ -125,7 +130,7 @@ def explore(
         search.kernel.distinct,
         search.kernel.generated,
         search.kernel.depth,
-        time.perf_counter() - began,
+        seconds,
         stopped,
         verdicts,
         dict(zip(machine.actions, search.kernel.fired, strict=True)),
@@ -184,6 +189,20 @@ class _Search:
                     self._save()
         self._save()
         return stopped if self.kernel.expanded < self.kernel.distinct else ""
+
+    def require_symmetry(self) -> None:
+        """Try some states of all that were found: a machine that singles out a value of a sort
+        has no orbits. ModelError where one does.
+        """
+        if not self.problem.symmetries:
+            return
+        from model.engines.symmetry import is_symmetric
+
+        places = range(0, self.kernel.distinct, 1 + self.kernel.distinct // SAMPLES)
+        states = [self.kernel.state(place) for place in places]
+        odd = is_symmetric(self.lowering, self.problem.symmetries, states)
+        if odd:
+            raise ModelError(f"{odd}: explore without symmetry")
 
     def _reason(self) -> str:
         kernel, limits = self.kernel, self.limits

@@ -18,7 +18,7 @@ from model.lang.expressions import (
     some,
     those,
 )
-from model.lang.machine import Machine, leads_to, needs
+from model.lang.machine import LeadsTo, Machine, leads_to, needs
 from model.lang.parts import Scope
 from model.lang.places import ModelError
 from model.lang.terms import Bool, Bound, Enum, Option, Range, Sort, Value
@@ -28,6 +28,7 @@ __all__ = [
     "Bool",
     "Bound",
     "Enum",
+    "LeadsTo",
     "Machine",
     "Map",
     "ModelError",

@@ -368,7 +368,11 @@ class Refinement:
 
 @dataclass(frozen=True)
 class LeadsTo:
-    """Where `when` holds, `then` holds at that time or later."""
+    """What `leads_to` says; the type of what a function under `eventually` returns.
+
+    >>> leads_to(Bool(True), Bool(False)).when is not None
+    True
+    """
 
     when: Bool
     then: Bool

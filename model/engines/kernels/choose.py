@@ -16,7 +16,7 @@ from model.lang.places import ModelError
 KERNELS: Final = ("auto", "plain", "numpy", "c")
 # Fewer states than this, and numpy is not yet worth its import and its arrays.
 MANY_STATES = 5_000
-NUMBER_BITS = WORD - 1
+NUMBER_BITS = WORD - 2
 
 
 def begin(kernel: str, problem: Problem, known: Snapshot | None = None) -> Kernel:
