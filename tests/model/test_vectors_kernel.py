@@ -142,7 +142,7 @@ def test_chunks_that_are_smaller_than_levels_change_nothing(
 ) -> None:
     explored = problem(catalogue.machine("replication"), "tiny")
     expected = finished(Vectors(explored))
-    monkeypatch.setattr("model.engines.kernels.vectors.MOST_ROWS", 5)
+    monkeypatch.setattr("model.engines.kernels.expansion.MOST_ROWS", 5)
     assert_same(expected, finished(Vectors(explored)))
 
 
@@ -183,7 +183,7 @@ def test_what_was_handed_over_is_not_shared() -> None:
 def test_the_first_step_without_room_is_reported(
     rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model.engines.kernels.vectors.MOST_ROWS", rows)
+    monkeypatch.setattr("model.engines.kernels.expansion.MOST_ROWS", rows)
     explored = problem(
         catalogue.machine("replication").mutated("leader_accepts_produce.log_has_room"),
         Scope("", {"brokers": 2, "log_size": 1, "max_records": 2, "max_leader_epoch": 1}, ""),
@@ -277,7 +277,7 @@ def test_a_table_keeps_each_state_once_in_the_order_of_arrival(
     words: int, collide: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if collide:
-        monkeypatch.setattr(table, "_hashes", lambda keys: np.zeros(len(keys), np.uint64))
+        monkeypatch.setattr(table, "hashes", lambda keys: np.zeros(len(keys), np.uint64))
     choose = np.random.default_rng(3)
     known: dict[tuple[int, ...], int] = {}
     kept = Table(np.empty((0, words), np.uint64))

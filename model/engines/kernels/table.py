@@ -87,7 +87,7 @@ class Table:
     def _begin(self, keys: Words) -> Numbers:
         """The entry at which the search for each state begins."""
         bits = len(self._entries).bit_length() - 1
-        return (_hashes(keys) >> np.uint64(64 - bits)).astype(np.intp)
+        return (hashes(keys) >> np.uint64(64 - bits)).astype(np.intp)
 
     def _reserve(self, more: int) -> None:
         """Room for more states, and twice as many entries."""
@@ -125,6 +125,28 @@ def find_positions(haystack: Words, needles: Words) -> Numbers:
     return Table(haystack).find(needles)
 
 
+def put(column: NDArray[Any], at: int, values: NDArray[Any]) -> NDArray[Any]:
+    """Values put into a column from this row on; the column, or a longer one with more room."""
+    end = at + len(values)
+    if end > len(column):
+        grown = np.empty(max(end, len(column) * 3 // 2), column.dtype)
+        grown[:at] = column[:at]
+        column = grown
+    column[at:end] = values
+    return column
+
+
+def hashes(keys: Words) -> Words:
+    """Well mixed numbers of states: one column for the shape (states, words)."""
+    mixed = np.zeros(len(keys), np.uint64)
+    for word in range(keys.shape[1]):
+        mixed ^= keys[:, word]
+        mixed *= MULTIPLIERS[0]
+        mixed ^= mixed >> HALF
+        mixed *= MULTIPLIERS[1]
+    return mixed
+
+
 def _rows(chosen: NDArray[np.bool_], *columns: NDArray[Any]) -> list[NDArray[Any]]:
     rows = np.flatnonzero(chosen)
     return [column.take(rows) for column in columns]
@@ -137,13 +159,3 @@ def _equal(states: Words, at: Numbers, keys: Words, rows: Numbers) -> NDArray[np
     for word in range(1, states.shape[1]):
         same &= known[:, word] == wanted[:, word]
     return same
-
-
-def _hashes(keys: Words) -> Words:
-    mixed = np.zeros(len(keys), np.uint64)
-    for word in range(keys.shape[1]):
-        mixed ^= keys[:, word]
-        mixed *= MULTIPLIERS[0]
-        mixed ^= mixed >> HALF
-        mixed *= MULTIPLIERS[1]
-    return mixed
