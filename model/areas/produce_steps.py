@@ -53,7 +53,7 @@ from model.lang import (
     those,
 )
 
-machine = Machine("produce", State, "acknowledgements and the idempotent producer")
+machine = Machine("produce", State, "acknowledgements and the idempotent producer", "kafka-4")
 
 
 # The producer.

@@ -46,7 +46,7 @@ from model.lang import (
     those,
 )
 
-machine = Machine("retention", State, "retention: how records leave a log")
+machine = Machine("retention", State, "retention: how records leave a log", "kafka-4")
 
 
 @machine.initial
