@@ -28,6 +28,7 @@ from model.lang import (
     Range,
     Record,
     Scope,
+    Set,
     Sort,
     every,
     exists,
@@ -152,6 +153,14 @@ class Boxes(Record):
     boxes: Map[Len, Box]
 
 
+class Switches(Record):
+    """A map whose keys are truth values."""
+
+    switch: Map[Bool, Bool]
+    on: Set[Bool]
+    first: Bool
+
+
 def written(act: Any) -> str:
     """What an action with two parameters changes, in TLA+."""
     machine = Machine("boxes", Boxes, "boxes")
@@ -187,6 +196,17 @@ def test_changes_at_two_keys_that_may_be_one_follow_each_other() -> None:
         "IF 1 < (IF here = there THEN boxes[there].two + 1 ELSE boxes[here].two) THEN IF here = "
         "there THEN new_one ELSE boxes[here].one + 1 ELSE 0]"
     )
+
+
+def test_a_claim_as_a_key_stands_in_parentheses() -> None:
+    machine = Machine("switches", Switches, "switches")
+
+    @machine.sometimes()
+    def claimed(s: Switches) -> Bool:
+        """TLC would take the bare claim for the variable of a function."""
+        return s.switch[s.on.has(s.first)]
+
+    assert r"Claimed == switch[(first \in on)]" in module_of(machine, Scope("only", {}, ""))
 
 
 def test_what_becomes_what_it_was_stays_as_it_was() -> None:

@@ -233,7 +233,7 @@ def test_tlc_and_we_read_random_machines_alike(tmp_path: Path) -> None:
 
 @pytest.mark.deep
 def test_tlc_and_we_read_many_random_machines_alike(tmp_path: Path) -> None:
-    agree_on_random_machines(100, tmp_path)
+    agree_on_random_machines(40, tmp_path)
 
 
 @pytest.mark.deep
@@ -242,7 +242,6 @@ def test_tlc_and_we_read_many_random_machines_alike(tmp_path: Path) -> None:
     [
         (tla_terms.COMBINED, "difference", "\\cap"),
         (tla_terms.COMPARISONS, "at_most", "<"),
-        (tla_terms.NEGATED, "member", "\\in"),
     ],
 )
 def test_random_machines_find_an_export_that_is_wrong(
@@ -273,7 +272,7 @@ def test_tlc_stops_where_the_scope_is_too_small(tmp_path: Path) -> None:
 
 @pytest.mark.deep
 def test_tlc_stops_wherever_the_scope_is_too_small(tmp_path: Path) -> None:
-    stop_where_there_is_no_room(60, tmp_path)
+    stop_where_there_is_no_room(20, tmp_path)
 
 
 @pytest.mark.deep

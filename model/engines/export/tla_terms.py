@@ -192,8 +192,13 @@ class Terms:
         container, key = given.arguments
         one, two = self._parts(given, names)
         if self.intervals.surely_in(key, container.type.key):
-            return f.followed(one, f"[{two.flat}]")
+            return f.followed(one, self._key(two))
         return self.words.helper("Under", one, two, self.words.lowest(given.type, names.names))
+
+    @staticmethod
+    def _key(key: Formula) -> str:
+        """What follows a function; TLC takes `f[x \\in s]` for the beginning of another one."""
+        return f"[{f.enclosed(key, f.COMPARISON).flat}]"
 
     def _updated(self, given: Node, names: Names) -> Formula:
         return self.updated(given, root(given), names)
@@ -210,12 +215,12 @@ class Terms:
         parts = []
         for change in changes:
             steps = "".join(
-                f".{step}" if isinstance(step, str) else f"[{self.formula(step, names).flat}]"
+                f".{step}" if isinstance(step, str) else self._key(self.formula(step, names))
                 for step in change.path
             )
             new = self._new_value(change.value, change.before, names)
             parts.append(f.equation(f"!{steps} =", new))
-        opening = f"[{self.formula(before, names).flat} EXCEPT "
+        opening = f"[{f.enclosed(self.formula(before, names), f.SUM).flat} EXCEPT "
         return f.listed(opening, parts, "]")
 
     def _new_value(self, value: Node, before: Node | None, names: Names) -> Formula:
