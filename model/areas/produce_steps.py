@@ -214,9 +214,7 @@ def leader_refuses_sequence(s: State, request: Request) -> None:
     stamp = s.stamp[request.record_id]
     needs(
         network_has_room=s.answers.size < Bound("answers"),
-        is_idempotent=s.producer.idempotent,
         is_not_remembered=~is_remembered(s, stamp),
-        epoch_is_not_older=~is_of_an_older_epoch(s, stamp),
         is_not_next=~(follows_last_sequence(s, stamp) & begins_at_0_if_new(s, stamp)),
     )
     refuse(s, request, Error.OUT_OF_ORDER_SEQUENCE_NUMBER)

@@ -9,6 +9,7 @@ model/contracts/retention.py.
 from model.areas.retention_state import (
     Broker,
     State,
+    delete_for_size,
     delete_oldest_segment,
     end_of_oldest_segment,
     is_committed_and_not_empty,
@@ -90,7 +91,7 @@ def size_retention_looks_at_the_log_before(s: State, broker: Broker) -> None:
         is_committed_and_not_empty=is_committed_and_not_empty(me),
         log_is_too_large=size > Bound("retention_size"),
     )
-    delete_oldest_segment(me)
+    delete_for_size(s, me)
 
 
 # What must hold.
@@ -115,6 +116,12 @@ def nothing_younger_than_the_retention_expires(s: State) -> Bool:
         s.youngest_expired.is_some,
         s.youngest_expired.value + Bound("retention_time") < s.now,
     )
+
+
+@machine.always("RETN-02", broken_by="size_retention_looks_at_the_log_before")
+def size_retention_leaves_at_least_the_limit(s: State) -> Bool:
+    """Whenever a segment was removed for the size of the log, retention.bytes remained."""
+    return ~s.too_little_remained
 
 
 @machine.always(
@@ -211,6 +218,7 @@ for goal in (
     "every_offset_from_the_log_start_on_is_on_disk",
     "deleted_records_stay_deleted",
     "nothing_younger_than_the_retention_expires",
+    "size_retention_leaves_at_least_the_limit",
     "consumers_skip_no_record_unaware",
 ):
     machine.proof(goal, by=[name for name in INVARIANT if name != goal])

@@ -44,8 +44,9 @@ class State(Record):
     """The partition, a consumer at its position, and what DeleteRecords has asked for and been
     answered at most.
 
-    Two fields are nobody's knowledge and serve the claims: the largest timestamp of the records
-    that any replica removed for their age, and whether the consumer went past a record unaware.
+    The last three fields are nobody's knowledge and serve the claims: the largest timestamp of the
+    records that any replica removed for their age, whether one for its size left less than
+    retention.bytes, and whether the consumer went past a record unaware.
     """
 
     now: Time
@@ -57,6 +58,7 @@ class State(Record):
     low_watermark_answered: Offset
     position: Offset
     youngest_expired: Option[Time]
+    too_little_remained: Bool
     a_record_was_skipped: Bool
 
 
@@ -144,6 +146,13 @@ def append(s: State, replica: Replica, timestamp: Time) -> None:
     is_old = (active < end) & (s.timestamps[active] + Bound("segment_time") < timestamp)
     replica.segments = if_else(is_full | is_old, replica.segments | set_of(end), replica.segments)
     replica.log_end_offset += 1
+
+
+def delete_for_size(s: State, replica: Replica) -> None:
+    """The first segment goes, and it is noted if less than retention.bytes remains."""
+    delete_oldest_segment(replica)
+    remaining = replica.log_end_offset - oldest_segment(replica)
+    s.too_little_remained |= remaining < Bound("retention_size")
 
 
 def learn_from(follower: Replica, leader: Replica) -> None:

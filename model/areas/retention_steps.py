@@ -23,6 +23,7 @@ from model.areas.retention_state import (
     State,
     active_segment,
     append,
+    delete_for_size,
     delete_oldest_segment,
     end_of_oldest_segment,
     is_committed_and_not_empty,
@@ -165,7 +166,7 @@ def replica_deletes_segment_of_a_log_too_large(s: State, broker: Broker) -> None
         is_committed_and_not_empty=is_committed_and_not_empty(me),
         enough_remains=end_of_oldest_segment(me) + Bound("retention_size") <= me.log_end_offset,
     )
-    delete_oldest_segment(me)
+    delete_for_size(s, me)
 
 
 @machine.action("RETN-07")
