@@ -15,6 +15,8 @@ from typing import Final
 
 from model.areas.replication_lemmas import machine
 
+__all__ = ["COMMITTED_RECORDS_SURVIVE", "ISR_HOLDS", "RESTS_ON", "machine"]
+
 COMMITTED_RECORDS_SURVIVE: Final = "committed_records_survive_election"
 ISR_HOLDS: Final = "isr_of_each_leader_holds_what_it_committed"
 

@@ -24,14 +24,22 @@ from typing import Any
 import z3
 
 from model.engines.obligations import ROOM
-from model.engines.smt_reading import Environment, Reading, conjuncts, free_names
+from model.engines.smt_reading import Environment, Reading
 from model.engines.smt_values import Shapes, Truth, conjunction, disjunction, negate
-from model.lang.containers import Bag, Map, Position, Record, Seq, Set
+from model.engines.trees import (
+    bounds_of,
+    conjuncts,
+    exploration_limits,
+    identities_looked_up,
+    parts_of,
+    variables_of,
+)
+from model.lang.containers import Position
 from model.lang.machine import Machine
 from model.lang.nodes import Node
 from model.lang.parts import Action
 from model.lang.places import ModelError
-from model.lang.terms import Bound, Option, Range, Sort, Term
+from model.lang.terms import Range, Sort, Term
 
 Key = tuple[str, str | None]
 Used = dict[type[Term], int]
@@ -71,7 +79,7 @@ class Induction:
         self._hypotheses: dict[str, z3.BoolRef] = {}
         self._instances: dict[str, list[Instance]] = {}
 
-    def keys(self) -> list[Key]:
+    def obligations(self) -> list[Key]:
         """All obligations: (claim, action), or (claim, None) for the initial state."""
         actions: list[str | None] = [None, *self.machine.actions]
         return [(claim, action) for action in actions for claim in (ROOM, *self.claims)]
@@ -165,7 +173,7 @@ class Induction:
         up: the leader that a notice names, say.
         """
         roots = [*action.guards.values(), action.after]
-        keys = [key for key in identities_looked_up(*roots) if _is_closed(key)]
+        keys = [key for key in identities_looked_up(*roots) if not variables_of(key)]
 
         def known(
             left: list[Node], given: list[tuple[Node, int]], used: Used
@@ -213,20 +221,6 @@ class Induction:
                 yield from self.shapes.within(part.type.key, key)
 
 
-def identities_looked_up(*roots: Node) -> list[Node]:
-    """The nodes of a Sort that are keys of maps, inner ones first."""
-    found = [
-        part.arguments[1]
-        for part in parts_of(*roots)
-        if part.operation in ("get", "store") and issubclass(part.arguments[0].type.key, Sort)
-    ]
-    return sorted(dict.fromkeys(found), key=lambda key: sum(1 for _ in parts_of(key)))
-
-
-def _is_closed(node: Node) -> bool:
-    return all(isinstance(name, str) for name in free_names(node))
-
-
 def representatives(shapes: Shapes, of: type[Term], used: Used) -> Iterator[tuple[Any, Used]]:
     """The values of a listed type, of a Sort only those met so far and a single other one: all
     others are like it.
@@ -264,46 +258,3 @@ def _divisible(shapes: Shapes, claim: Node) -> Node | None:
         if part.operation == "or" and _divisible(shapes, part) is not None:
             return part
     return None
-
-
-def parts_of(*roots: Node) -> Iterator[Node]:
-    """A node and all that it is made of, each once."""
-    seen, waiting = set[int](), [*roots]
-    while waiting:
-        found = waiting.pop()
-        if id(found) not in seen:
-            seen.add(id(found))
-            waiting += found.arguments
-            yield found
-
-
-def bounds_of(node: Node) -> set[str]:
-    """The names of the bounds that a node speaks of."""
-    return {part.data[0] for part in parts_of(node) if part.operation == "bound"}
-
-
-def exploration_limits(machine: Machine[Any]) -> set[str]:
-    """The bounds that are upper limits of types, and no more."""
-    found: set[str] = set()
-    roots = [p.holds for p in machine.properties.values()]
-    types: list[type[Any]] = [machine.state]
-    for action in machine.actions.values():
-        roots += [*action.guards.values(), action.after]
-        types += action.parameters.values()
-    types += {part.type for part in parts_of(*roots)}
-    seen = set[type[Any]]()
-    while types:
-        of = types.pop()
-        if of in seen:
-            continue
-        seen.add(of)
-        limit = (
-            getattr(of, "high", None) if issubclass(of, Range) else getattr(of, "capacity", None)
-        )
-        if isinstance(limit, Bound):
-            found.add(limit.name)
-        if issubclass(of, Record):
-            types += of.fields().values()
-        elif issubclass(of, Map | Set | Seq | Bag | Option):
-            types += [of.item, getattr(of, "key", of.item)]
-    return found

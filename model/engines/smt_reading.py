@@ -33,8 +33,9 @@ from model.engines.smt_values import (
     negate,
     same,
 )
+from model.engines.trees import free_names, has_upper_limit, variables_of
 from model.lang.containers import Position, Set
-from model.lang.nodes import BINDERS, Node
+from model.lang.nodes import Node
 from model.lang.places import ModelError
 from model.lang.terms import Bool, Bound, Range
 
@@ -325,7 +326,7 @@ class Reading:
         return Family(lambda i: self.value(body, {**environment, node.data: i}))
 
     def _largest(self, node: Node, environment: Environment) -> Number:
-        if not _has_upper_limit(node.arguments[0], node.data):
+        if not has_upper_limit(node.arguments[0], node.data):
             raise ModelError(
                 f"the largest {node.data[0].__name__} may not exist without upper limits: begin "
                 "the claim with `x < limit`, joined by &"
@@ -365,7 +366,7 @@ class Reading:
 
     def _around(self, node: Node, environment: Environment) -> list[z3.ArithRef]:
         """The quantified numbers that a node depends on."""
-        values = [environment[n] for n in free_names(node) if isinstance(n, tuple)]
+        values = [environment[n] for n in variables_of(node)]
         numbers = [v for v in values if not isinstance(v, int)]
         for number in numbers:
             if not (isinstance(number, z3.ArithRef) and z3.is_const(number)):
@@ -382,49 +383,3 @@ PLAIN: dict[str, Callable[..., Any]] = {
     "subtract": lambda a, b: a - b,
     "if_else": either,
 }
-
-_free: dict[int, tuple[Any, ...]] = {}
-
-
-def free_names(node: Node) -> tuple[Any, ...]:
-    """The parameters (by name) and quantified variables (by type and depth) that a node depends
-    on.
-    """
-    found = _free.get(id(node))
-    if found is None:
-        if node.operation == "parameter":
-            names = {node.data}
-        elif node.operation == "bound_variable":
-            names = {(node.type, node.data)}
-        else:
-            names = {n for argument in node.arguments for n in free_names(argument)}
-            if node.operation in BINDERS:
-                names.discard(node.data)
-        found = _free[id(node)] = tuple(sorted(names, key=repr))
-    return found
-
-
-def conjuncts(node: Node) -> Iterator[Node]:
-    """The parts of a conjunction."""
-    if node.operation == "and":
-        for argument in node.arguments:
-            yield from conjuncts(argument)
-    else:
-        yield node
-
-
-def _has_upper_limit(claim: Node, variable: tuple[Any, int]) -> bool:
-    return any(
-        part.operation in ("less", "at_most")
-        and _is_shifted(part.arguments[0], variable)
-        and variable not in free_names(part.arguments[1])
-        for part in conjuncts(claim)
-    )
-
-
-def _is_shifted(node: Node, variable: tuple[Any, int]) -> bool:
-    """Is this the variable, or the variable and a number more or less."""
-    if node.operation in ("add", "subtract"):
-        first, second = node.arguments
-        return _is_shifted(first, variable) and variable not in free_names(second)
-    return node.operation == "bound_variable" and (node.type, node.data) == variable

@@ -30,7 +30,7 @@ LOGIC = "UFLIA"
 EFFORT = 40_000_000
 # A counterexample to induction is looked for where every upper limit is one of these.
 SMALL_LIMITS = (1, 2, 3)
-Hypotheses = Mapping[Key | str, Collection[str]]
+Hypotheses = Mapping[Key, Collection[str]] | Mapping[str, Collection[str]]
 
 
 def prove_unbounded(
@@ -50,13 +50,13 @@ def prove_unbounded(
     `sizes` says how many values each Sort has; a bound that it leaves out is no limit. `given` has
     hypotheses that are tried before all of them, by obligation or for all steps by claim;
     `minimise` looks for the fewest. `only` names the obligations that are asked for, where others
-    are not; `effort` is what Z3 may spend on a part of one before it gives up. With more than one process the obligations are shared among
-    copies of this one, where the system can make them.
+    are not; `effort` is what Z3 may spend on a part of one before it gives up. With more than one
+    process the obligations are shared among copies of this one, where the system can make them.
     """
     lemmas = tuple(machine.proofs[goal] if lemmas is None else lemmas)
     induction = Induction(machine, sizes, (goal, *lemmas))
     prover = _Prover(induction, dict(given or {}), minimise, effort)
-    keys = [key for key in induction.keys() if only is None or key in only]
+    keys = [key for key in induction.obligations() if only is None or key in only]
     return Proof(goal, lemmas, [*_shared_out(prover, keys, processes)])
 
 
@@ -89,7 +89,7 @@ class _Prover:
     """Checks obligations of one proof."""
 
     induction: Induction
-    given: Hypotheses
+    given: Mapping[Any, Collection[str]]
     minimise: bool
     effort: int
 
