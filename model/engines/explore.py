@@ -17,7 +17,7 @@ from typing import Any
 from model.engines import scalars
 from model.engines.interrupts import Interrupts
 from model.engines.kernels import Kernel, Problem, Snapshot
-from model.engines.kernels.choose import begin, go_on
+from model.engines.kernels.choose import Maker, begin, go_on
 from model.engines.lower import Lowering
 from model.engines.trace import Trace, find_trace
 from model.lang.machine import Machine
@@ -103,14 +103,14 @@ def explore(
     scope: Scope,
     limits: Limits = Limits(),
     *,
-    kernel: str = "auto",
+    kernel: str | Maker = "auto",
     symmetric: bool = False,
     progress: Callable[[Kernel], None] | None = None,
 ) -> Exploration:
     """Explore until every state is known, or until the limits say that it is enough.
 
-    `kernel` is plain, numpy, c or auto: plain while there are few states, then numpy. Ctrl-C stops
-    it and keeps what was found. `progress` is called now and then.
+    `kernel` is plain, numpy, c or auto: plain while there are few states, then numpy; or what
+    makes another one. Ctrl-C stops it and keeps what was found. `progress` is called now and then.
     """
     began = time.perf_counter()
     lowering = Lowering(machine, scope)
@@ -165,7 +165,9 @@ def problem_of(lowering: Lowering, symmetric: bool = False) -> Problem:
 class _Search:
     """One exploration while it goes on."""
 
-    def __init__(self, lowering: Lowering, limits: Limits, kernel: str, symmetric: bool) -> None:
+    def __init__(
+        self, lowering: Lowering, limits: Limits, kernel: str | Maker, symmetric: bool
+    ) -> None:
         self.lowering, self.limits = lowering, limits
         self.properties = list(lowering.machine.properties.values())
         self.problem = problem_of(lowering, symmetric)
@@ -202,7 +204,7 @@ class _Search:
         states = [self.kernel.state(place) for place in places]
         odd = is_symmetric(self.lowering, self.problem.symmetries, states)
         if odd:
-            raise ModelError(f"{odd}: explore without symmetry")
+            raise ModelError(odd)
 
     def _reason(self) -> str:
         kernel, limits = self.kernel, self.limits

@@ -36,6 +36,10 @@ class Scalar:
         """The only number this can be, if so."""
         return self.low if self.low == self.high else None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Another process shares equal nodes too, and has constants of its own.
+        return _again, (self.operation, self.arguments, self.low, self.high, self.data)
+
     def __repr__(self) -> str:
         if self.operation == "number":
             return str(self.data)
@@ -69,6 +73,15 @@ def number(value: int) -> Scalar:
 # The constant truth values: an empty conjunction and an empty disjunction.
 TRUE: Final = Scalar("and", (), 0, 1, 1)
 FALSE: Final = Scalar("or", (), 0, 0, 0)
+
+
+def _again(
+    operation: str, arguments: tuple[Scalar, ...], low: int, high: int, data: int | str
+) -> Scalar:
+    """A node that came from elsewhere."""
+    if operation in ("and", "or") and not arguments:
+        return truth_of(operation == "and")
+    return _make(operation, arguments, low, high, data)
 
 
 def truth_of(value: bool) -> Scalar:

@@ -17,20 +17,23 @@ KERNELS: Final = ("auto", "plain", "numpy", "c")
 # Fewer states than this, and numpy is not yet worth its import and its arrays.
 MANY_STATES = 5_000
 NUMBER_BITS = WORD - 2
+Maker = Callable[[Problem, Snapshot | None], Kernel]
 
 
-def begin(kernel: str, problem: Problem, known: Snapshot | None = None) -> Kernel:
-    """A kernel of this name; ModelError where there is none, or it cannot hold the states."""
-    if kernel not in KERNELS:
+def begin(kernel: str | Maker, problem: Problem, known: Snapshot | None = None) -> Kernel:
+    """A kernel of this name, or of this maker, which must be one of columns; ModelError where
+    there is none, or it cannot hold the states.
+    """
+    if isinstance(kernel, str) and kernel not in KERNELS:
         raise ModelError(f"there is no kernel {kernel!r}; there is {', '.join(KERNELS)}")
     if kernel in ("plain", "auto"):
         return Plain(problem, known)
     if _is_wide(problem):
         raise ModelError(f"a part of the state has more than {NUMBER_BITS} bits: use kernel plain")
-    return _made(kernel)(problem, known)
+    return (_made(kernel) if isinstance(kernel, str) else kernel)(problem, known)
 
 
-def go_on(kernel: str, problem: Problem, current: Kernel) -> Kernel:
+def go_on(kernel: str | Maker, problem: Problem, current: Kernel) -> Kernel:
     """The kernel to go on with; the current one is closed when it is another."""
     many = current.distinct - current.expanded > 0 and current.distinct > MANY_STATES
     if kernel != "auto" or not isinstance(current, Plain) or not many or _is_wide(problem):
@@ -40,11 +43,10 @@ def go_on(kernel: str, problem: Problem, current: Kernel) -> Kernel:
     return faster
 
 
-def _made(kernel: str) -> Callable[[Problem, Snapshot | None], Kernel]:
+def _made(kernel: str) -> Maker:
     # Imported when asked for: numpy and the compiler take longer than a small exploration.
     module, name = {"numpy": ("vectors", "Vectors"), "c": ("compiled", "Compiled")}[kernel]
-    found: Callable[[Problem, Snapshot | None], Kernel]
-    found = getattr(import_module(f"model.engines.kernels.{module}"), name)
+    found: Maker = getattr(import_module(f"model.engines.kernels.{module}"), name)
     return found
 
 
