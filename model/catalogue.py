@@ -15,22 +15,22 @@ from model.lang import Machine, ModelError
 
 # Model, design: module. The first design of a model is the current one; the others are history.
 MACHINES: Final = {
-    ("replication", "kip-320"): "model.areas.replication",
+    ("replication", "kip-320"): "model.areas.replication.kip_320",
     ("replication", "truncate-to-high-watermark"): (
-        "model.areas.replication_truncate_to_high_watermark"
+        "model.areas.replication.truncate_to_high_watermark"
     ),
-    ("replication", "kip-101"): "model.areas.replication_kip_101",
-    ("replication", "kip-279"): "model.areas.replication_kip_279",
-    ("replication", "kip-320-first-try"): "model.areas.replication_kip_320_first_try",
-    ("produce", "kafka-4"): "model.areas.produce",
-    ("quorum", "kraft"): "model.areas.quorum_proof",
-    ("retention", "kafka-4"): "model.areas.retention",
-    ("group", "classic"): "model.areas.group_proof",
+    ("replication", "kip-101"): "model.areas.replication.kip_101",
+    ("replication", "kip-279"): "model.areas.replication.kip_279",
+    ("replication", "kip-320-first-try"): "model.areas.replication.kip_320_first_try",
+    ("produce", "kafka-4"): "model.areas.produce.claims",
+    ("quorum", "kraft"): "model.areas.quorum.proof",
+    ("retention", "kafka-4"): "model.areas.retention.claims",
+    ("group", "classic"): "model.areas.group.proof",
 }
 
 # Where proofs or contracts need ghosts: the modules of the machines that have them.
-PROOFS: Final = {("replication", "kip-320"): "model.areas.replication_proof"}
-CONTRACTS: Final = {"replication": "model.areas.replication_observed"}
+PROOFS: Final = {("replication", "kip-320"): "model.areas.replication.proof"}
+CONTRACTS: Final = {"replication": "model.areas.replication.observed"}
 
 
 def models() -> dict[str, list[str]]:

@@ -18,9 +18,9 @@ from model.engines.kernels import Kernel
 from model.lang import Machine, Scope
 
 if TYPE_CHECKING:
-    from model.engines.liveness import Outcome
-    from model.engines.obligations import Proof
+    from model.engines.behaviours.liveness import Outcome
     from model.engines.refine import Refined
+    from model.engines.smt.obligations import Proof
 
 
 @dataclass(frozen=True)
@@ -164,8 +164,8 @@ def _behaviours(exploration: Exploration) -> list[Outcome]:
     machine, scope = exploration.machine, exploration.scope
     if not machine.liveness:
         return []
-    from model.engines.graph import graph_of
-    from model.engines.liveness import check_liveness
+    from model.engines.behaviours.graph import graph_of
+    from model.engines.behaviours.liveness import check_liveness
 
     graph = graph_of(problem_of(exploration.lowering), exploration.kernel.snapshot())
     return [check_liveness(machine, scope, graph, claim) for claim in machine.liveness.values()]

@@ -16,7 +16,7 @@ from tabulate import tabulate
 from model import catalogue, show
 from model.check import Options, check
 from model.engines.explore import Exploration, explore
-from model.engines.trace import Trace
+from model.engines.runs.trace import Trace
 from model.explain import explain as explained
 from model.lang import Bound, Machine, ModelError, Record, Scope, Sort
 from model.lang.terms import Term
@@ -156,7 +156,7 @@ def export(
 
 def prove(machine: Machine[Any], scope: Scope, options: Options, out: IO[str]) -> Result:  # noqa: ARG001
     """The proofs, without limits to numbers and lengths; only the sorts have the scope's sizes."""
-    from model.engines.smt_unbounded import prove_unbounded
+    from model.engines.smt.unbounded import prove_unbounded
 
     proved = catalogue.proof_machine(machine)
     if not proved.proofs:
@@ -181,7 +181,7 @@ def prove(machine: Machine[Any], scope: Scope, options: Options, out: IO[str]) -
 
 def simulation(machine: Machine[Any], scope: Scope, given: Namespace, out: IO[str]) -> Result:
     """Random runs."""
-    from model.engines.simulate import simulate
+    from model.engines.runs.simulate import simulate
 
     found = simulate(machine, scope, given.simulate, given.longest, given.seed)
     print(f"{machine.title}\n{show.bounds(scope)}\n", file=out)
@@ -221,7 +221,7 @@ def _written(machine: Machine[Any], scope: Scope, name: str, trace: Trace, form:
 
         return json.dumps(itf_of(trace))
     if form == "program":
-        from model.engines.replay import program
+        from model.engines.runs.replay import program
 
         return program(machine, scope, name, trace)
     return str(trace)

@@ -11,7 +11,7 @@ from model.check import Report
 from model.lang import Scope
 
 if TYPE_CHECKING:
-    from model.engines.obligations import Proof
+    from model.engines.smt.obligations import Proof
 
 
 def title(report: Report) -> str:

@@ -13,7 +13,7 @@ Clauses: ACKS-05, ACKS-10, REPL-01, REPL-04, REPL-13, RECB-02, ELEC-03.
 
 from typing import Final
 
-from model.areas.replication_state import Entry, Epoch, Log, Offset, RecordId
+from model.areas.replication.state import Entry, Epoch, Log, Offset, RecordId
 from model.lang import Bool, Bound, Machine, Record, every, exists, implies, needs
 
 

@@ -18,8 +18,9 @@ from typing import Any
 
 from model.engines.concrete import Stepper, evaluate
 from model.engines.kernels.plain import compile_moves
-from model.engines.layout import Layout, Path
-from model.engines.lower import Lowering, Step
+from model.engines.lowering.layout import Layout, Path
+from model.engines.lowering.lower import Lowering, Step
+from model.engines.lowering.scalars import Scalar
 from model.engines.observations import (
     Event,
     Limited,
@@ -28,8 +29,7 @@ from model.engines.observations import (
     limits_on,
     value_limits,
 )
-from model.engines.scalars import Scalar
-from model.engines.trace import Trace
+from model.engines.runs.trace import Trace
 from model.lang.machine import Machine
 from model.lang.parts import Scope
 from model.lang.places import ModelError

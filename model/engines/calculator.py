@@ -4,8 +4,8 @@ the examples in the docstrings of the language.
 
 from collections.abc import Callable
 
-from model.engines.layout import Layout
-from model.engines.values import Values
+from model.engines.lowering.layout import Layout
+from model.engines.lowering.values import Values
 from model.lang.containers import Record
 from model.lang.terms import Bool, Term
 from model.lang.tracing import read_value

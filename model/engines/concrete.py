@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from model.engines.layout import Layout
-from model.engines.lower import Lowering, Step
-from model.engines.scalars import Scalar
+from model.engines.lowering.layout import Layout
+from model.engines.lowering.lower import Lowering, Step
+from model.engines.lowering.scalars import Scalar
 from model.lang.places import ModelError
 
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model.engines import scalars
 from model.engines.interrupts import Interrupts
 from model.engines.kernels import Kernel, Problem, Snapshot
 from model.engines.kernels.choose import Maker, begin, go_on
-from model.engines.lower import Lowering
-from model.engines.trace import Trace, find_trace
+from model.engines.lowering import scalars
+from model.engines.lowering.lower import Lowering
+from model.engines.runs.trace import Trace, find_trace
 from model.lang.machine import Machine
 from model.lang.parts import Property, Scope
 from model.lang.places import ModelError

@@ -178,8 +178,8 @@ def _broken_promises(seen: Exploration, claims: dict[str, Liveness]) -> dict[str
     """The liveness claims that do not hold, with the length of a behaviour that breaks each."""
     if not claims:
         return {}
-    from model.engines.graph import graph_of  # numpy is imported where it is needed.
-    from model.engines.liveness import check_liveness
+    from model.engines.behaviours.graph import graph_of  # numpy is imported where it is needed.
+    from model.engines.behaviours.liveness import check_liveness
 
     graph = graph_of(problem_of(seen.lowering), seen.kernel.snapshot())
     outcomes = [check_liveness(seen.machine, seen.scope, graph, c) for c in claims.values()]

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from model.engines.layout import LENGTH, Layout, Path, Sizes
+from model.engines.lowering.layout import LENGTH, Layout, Path, Sizes
 from model.lang.containers import Bag, Map, Record, Seq, Set
 from model.lang.places import ModelError
 from model.lang.terms import Bool, Enum, Option, Range, Sort, Term

@@ -22,9 +22,9 @@ from model.engines.kernels.choose import begin, go_on
 from model.engines.kernels.columns import Words, packed, words_of
 from model.engines.kernels.images import Change, Images, Misfit
 from model.engines.kernels.plain import compile_moves
-from model.engines.layout import Layout
-from model.engines.lower import Lowering
-from model.engines.trace import Trace, find_trace
+from model.engines.lowering.layout import Layout
+from model.engines.lowering.lower import Lowering
+from model.engines.runs.trace import Trace, find_trace
 from model.lang.machine import Machine, Refinement
 from model.lang.parts import Scope
 

@@ -13,12 +13,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from model.engines import scalars
 from model.engines.concrete import evaluate
 from model.engines.kernels.plain import compile_canonical, compile_moves
-from model.engines.layout import LENGTH, Layout, Path
-from model.engines.lower import Lowering, Step
-from model.engines.scalars import Scalar
+from model.engines.lowering import scalars
+from model.engines.lowering.layout import LENGTH, Layout, Path
+from model.engines.lowering.lower import Lowering, Step
+from model.engines.lowering.scalars import Scalar
 from model.lang.containers import Bag, Map, Record, Seq, Set
 from model.lang.places import ModelError
 from model.lang.terms import Option, Sort, Term

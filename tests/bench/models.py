@@ -27,7 +27,7 @@ from tabulate import tabulate
 from model import catalogue
 from model.engines.explore import CHUNK, problem_of
 from model.engines.kernels import Kernel, Problem
-from model.engines.lower import Lowering
+from model.engines.lowering.lower import Lowering
 from model.lang import Scope
 from tests.bench import minicheck_replication, spin
 

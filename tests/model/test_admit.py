@@ -9,7 +9,7 @@ import pytest
 
 from model.engines.admit import Event, Look, Operation, admit
 from model.engines.concrete import ScopeTooSmallError, Stepper
-from model.engines.lower import Lowering
+from model.engines.lowering.lower import Lowering
 from model.lang import (
     Bag,
     Bound,

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from model import catalogue
-from model.engines import scalars
 from model.engines.concrete import ScopeTooSmallError
 from model.engines.explore import problem_of
 from model.engines.kernels import Kernel, Problem, Snapshot, c_build
 from model.engines.kernels.compiled import Compiled
 from model.engines.kernels.plain import Plain
-from model.engines.lower import Lowering
+from model.engines.lowering import scalars
+from model.engines.lowering.lower import Lowering
 from model.lang import Bool, Bound, Machine, Map, Range, Record, Scope, Sort, every, needs
 from model.lang.places import ModelError
 from tests.model.drawing import programs, states

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from model import catalogue
+from model.engines.behaviours.liveness import LassoTrace
 from model.engines.explore import explore
 from model.engines.export.diagram import dot, mermaid
 from model.engines.export.formulas import Formula, choice, headed, implies, junction
 from model.engines.export.itf import itf_of
 from model.engines.export.tla import config_of, module_name, module_of
-from model.engines.liveness import LassoTrace
-from model.engines.lower import Lowering
-from model.engines.trace import Trace, find_trace
+from model.engines.lowering.lower import Lowering
+from model.engines.runs.trace import Trace, find_trace
 from model.lang import (
     Bool,
     Bound,

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from model import catalogue
+from model.engines.behaviours.graph import graph_of
+from model.engines.behaviours.liveness import check_liveness
 from model.engines.concrete import ScopeTooSmallError
 from model.engines.explore import Exploration, Limits, explore, problem_of
 from model.engines.export import tla_terms
 from model.engines.export.itf import state_of
-from model.engines.graph import graph_of
-from model.engines.liveness import check_liveness
 from model.lang import (
     Bool,
     Machine,

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from model import catalogue
-from model.engines.components import LAYERS, strong_components
+from model.engines.behaviours.components import LAYERS, strong_components
+from model.engines.behaviours.graph import Edges, Graph, graph_of
 from model.engines.explore import Limits, explore, problem_of
-from model.engines.graph import Edges, Graph, graph_of
 from model.engines.kernels.plain import compile_moves, compile_watch
-from model.engines.lower import Lowering
+from model.engines.lowering.lower import Lowering
 from model.lang import ModelError, Scope
 
 current = catalogue.machine("replication")

@@ -4,14 +4,14 @@ sooner or later, and what members may rely on.
 
 import pytest
 
-from model.areas.group_proof import machine
+from model.areas.group.proof import machine
 from model.contracts.group import machine as contract
+from model.engines.behaviours.graph import Graph, graph_of
+from model.engines.behaviours.liveness import check_liveness
 from model.engines.explore import Limits, explore, problem_of
-from model.engines.graph import Graph, graph_of
-from model.engines.liveness import check_liveness
 from model.engines.refine import refine
 from model.engines.smt import prove
-from model.engines.smt_unbounded import prove_unbounded
+from model.engines.smt.unbounded import prove_unbounded
 
 always = [
     (which, claim)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from model import catalogue
+from model.engines.behaviours.graph import Edges, Graph, graph_of
+from model.engines.behaviours.liveness import Constraint, Outcome, check_liveness, find_lasso
 from model.engines.explore import Limits, explore, problem_of
-from model.engines.graph import Edges, Graph, graph_of
-from model.engines.layout import Layout
-from model.engines.liveness import Constraint, Outcome, check_liveness, find_lasso
+from model.engines.lowering.layout import Layout
 from model.lang import (
     Bool,
     Bound,

@@ -3,8 +3,8 @@
 import pytest
 
 from model import catalogue
-from model.areas.replication_observed import machine as current
-from model.areas.replication_observed import observed
+from model.areas.replication.observed import machine as current
+from model.areas.replication.observed import observed
 from model.contracts.partition_log import HIDDEN, machine
 from model.engines.admit import Event, Look, Operation, admit
 from model.engines.explore import Limits, explore

@@ -4,12 +4,12 @@ a producer sees.
 
 import pytest
 
-from model.areas.produce import machine
+from model.areas.produce.claims import machine
 from model.contracts.producer import contract
 from model.engines.explore import Limits, explore
 from model.engines.refine import refine
 from model.engines.smt import prove
-from model.engines.smt_unbounded import prove_unbounded
+from model.engines.smt.unbounded import prove_unbounded
 
 always = [
     (which, claim)

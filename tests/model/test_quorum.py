@@ -4,16 +4,16 @@ or later, and what users of the metadata log may rely on.
 
 import pytest
 
-from model.areas.quorum_proof import machine
-from model.areas.quorum_state import State, leads
+from model.areas.quorum.proof import machine
+from model.areas.quorum.state import State, leads
 from model.contracts.quorum import Voter
 from model.contracts.quorum import machine as contract
+from model.engines.behaviours.graph import graph_of
+from model.engines.behaviours.liveness import check_liveness
 from model.engines.explore import Limits, explore, problem_of
-from model.engines.graph import graph_of
-from model.engines.liveness import check_liveness
 from model.engines.refine import refine
 from model.engines.smt import prove
-from model.engines.smt_unbounded import prove_unbounded
+from model.engines.smt.unbounded import prove_unbounded
 from model.lang import Bool, Scope, exists
 
 always = [

@@ -14,8 +14,8 @@ from model.engines import concrete, smt
 from model.engines.concrete import ScopeTooSmallError, Stepper, evaluate, show_step
 from model.engines.kernels import plain
 from model.engines.kernels.plain import compile_moves, compile_watch
-from model.engines.layout import LENGTH, Layout
-from model.engines.lower import Lowering, Step
+from model.engines.lowering.layout import LENGTH, Layout
+from model.engines.lowering.lower import Lowering, Step
 from model.engines.smt import Translation
 from model.lang import Bool, Machine, Option, Scope, Set, needs
 from tests.model.drawing import programs, states

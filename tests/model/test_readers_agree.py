@@ -8,7 +8,7 @@ import z3
 from model import catalogue
 from model.engines.concrete import Stepper, evaluate, show_step
 from model.engines.kernels.plain import compile_moves, compile_watch
-from model.engines.lower import Lowering
+from model.engines.lowering.lower import Lowering
 from model.engines.smt import Translation
 from model.lang import Scope
 

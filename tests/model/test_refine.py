@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from model.areas.replication_observed import machine as replication
+from model.areas.replication.observed import machine as replication
 from model.engines.concrete import Stepper, evaluate
-from model.engines.lower import Lowering
+from model.engines.lowering.lower import Lowering
 from model.engines.refine import Refined, refine
 from model.lang import Bool, Bound, Machine, Range, Record, needs
 

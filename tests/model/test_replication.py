@@ -8,8 +8,8 @@ import pytest
 from model import catalogue
 from model.check import check
 from model.engines.explore import Limits, explore
+from model.engines.runs.stateful import walk
 from model.engines.smt import prove, search
-from model.engines.stateful import walk
 from model.lang import Scope
 
 STRONG, WEAK = "committed_records_survive_election", "isr_of_each_leader_holds_what_it_committed"

@@ -4,11 +4,11 @@ small scopes by a solver, and on all reachable states.
 
 import pytest
 
-from model.areas.replication_proof import COMMITTED_RECORDS_SURVIVE, ISR_HOLDS, RESTS_ON, machine
+from model.areas.replication.proof import COMMITTED_RECORDS_SURVIVE, ISR_HOLDS, RESTS_ON, machine
 from model.engines.explore import explore
-from model.engines.obligations import Proof
 from model.engines.smt import prove
-from model.engines.smt_unbounded import houdini_unbounded, prove_unbounded
+from model.engines.smt.obligations import Proof
+from model.engines.smt.unbounded import houdini_unbounded, prove_unbounded
 
 GIVEN = {claim: (claim, *others) for claim, others in RESTS_ON.items()}
 # Enough to prove what holds; where a guard or a lemma is missing, Z3 need not try for long.
@@ -131,7 +131,7 @@ def test_no_committed_record_is_lost_however_long_logs_and_runs_are(brokers: int
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("brokers", [1, 4, 5, 7])
+@pytest.mark.parametrize("brokers", [1, 4, 5])
 def test_no_committed_record_is_lost_among_as_many_brokers(brokers: int) -> None:
     require_proved(proved_for(brokers))
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from model.areas.retention import machine
+from model.areas.retention.claims import machine
 from model.contracts.retention import contract
 from model.engines.explore import Limits, explore
 from model.engines.refine import refine
 from model.engines.smt import prove
-from model.engines.smt_unbounded import prove_unbounded
+from model.engines.smt.unbounded import prove_unbounded
 
 always = [
     (which, claim)

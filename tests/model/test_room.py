@@ -6,7 +6,7 @@ import pytest
 
 from model.engines.concrete import ScopeTooSmallError
 from model.engines.explore import explore
-from model.engines.lower import Lowering
+from model.engines.lowering.lower import Lowering
 from model.engines.smt import prove, search
 from model.lang import (
     Bool,

@@ -5,9 +5,9 @@ import z3
 
 from model import catalogue
 from model.engines.explore import Limits, explore
-from model.engines.lower import Lowering
-from model.engines.obligations import ROOM, Obligation, Proof, fewest, supported
+from model.engines.lowering.lower import Lowering
 from model.engines.smt import Translation, houdini, prove
+from model.engines.smt.obligations import ROOM, Obligation, Proof, fewest, supported
 from model.lang import (
     Bag,
     Bool,

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from model import catalogue
-from model.engines import scalars
 from model.engines.concrete import ScopeTooSmallError
 from model.engines.explore import Exploration, Limits, explore, problem_of
 from model.engines.kernels import Kernel, Problem, Snapshot
@@ -18,8 +17,9 @@ from model.engines.kernels.part import owners
 from model.engines.kernels.plain import Plain
 from model.engines.kernels.spread import Deal, Here, Spread
 from model.engines.kernels.vectors import Vectors
-from model.engines.lower import Lowering
-from model.engines.simulate import Tally, simulate, tally
+from model.engines.lowering import scalars
+from model.engines.lowering.lower import Lowering
+from model.engines.runs.simulate import Tally, simulate, tally
 from model.lang import Machine, ModelError, Scope
 from tests.model.toys import house, jug
 

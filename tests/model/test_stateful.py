@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from model import catalogue
-from model.engines.replay import holds, program, run
-from model.engines.simulate import Tally, simulate, tally
-from model.engines.stateful import walk
+from model.engines.runs.replay import holds, program, run
+from model.engines.runs.simulate import Tally, simulate, tally
+from model.engines.runs.stateful import walk
 from model.lang import Bag, Bound, Machine, ModelError, Record, Scope, Sort, needs
 from tests.model.toys import jug
 

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from model import catalogue
-from model.areas.replication_state import Broker
+from model.areas.replication.state import Broker
 from model.engines.explore import Limits, explore, problem_of
 from model.engines.kernels import Kernel, Problem
 from model.engines.kernels.columns import packed, words_of
 from model.engines.kernels.orbits import Orbits
 from model.engines.kernels.plain import Plain, compile_canonical, compile_moves
 from model.engines.kernels.vectors import Vectors
-from model.engines.layout import Layout
-from model.engines.lower import Lowering
+from model.engines.lowering.layout import Layout
+from model.engines.lowering.lower import Lowering
 from model.engines.symmetry import concrete_path, is_symmetric, renamed, symmetries
 from model.lang import (
     Bag,

@@ -6,10 +6,10 @@ one copies the other, requests in a bag.
 
 import pytest
 
-from model.engines.obligations import ROOM
-from model.engines.smt_induction import Induction
-from model.engines.smt_unbounded import houdini_unbounded, prove_unbounded
-from model.engines.trees import exploration_limits
+from model.engines.smt.induction import Induction
+from model.engines.smt.obligations import ROOM
+from model.engines.smt.trees import exploration_limits
+from model.engines.smt.unbounded import houdini_unbounded, prove_unbounded
 from model.lang import (
     Bag,
     Bool,

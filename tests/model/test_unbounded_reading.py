@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import z3
 
-from model.areas.replication_ghost import machine as replication
-from model.areas.replication_proof import RESTS_ON
+from model.areas.replication.ghost import machine as replication
+from model.areas.replication.proof import RESTS_ON
 from model.engines.concrete import Stepper, evaluate
-from model.engines.layout import LENGTH, Layout, Path
-from model.engines.lower import Lowering
-from model.engines.smt_reading import Reading
-from model.engines.smt_values import Family, Heap, Row, Shapes, conjunction, either, same
+from model.engines.lowering.layout import LENGTH, Layout, Path
+from model.engines.lowering.lower import Lowering
+from model.engines.smt.reading import Reading
+from model.engines.smt.values import Family, Heap, Row, Shapes, conjunction, either, same
 from model.lang import Bag, Bool, Machine, Map, Option, Record, Scope, Seq, Set
 from tests.model.test_unbounded_prover import bank, counters, logs, shop
 

@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from model import catalogue
-from model.engines import scalars
 from model.engines.concrete import ScopeTooSmallError, evaluate
 from model.engines.explore import problem_of
 from model.engines.kernels import Kernel, Problem, Snapshot, sheet, table
@@ -18,7 +17,8 @@ from model.engines.kernels.columns import evaluate_all, packed, successors, word
 from model.engines.kernels.plain import Plain
 from model.engines.kernels.table import Table, find_positions
 from model.engines.kernels.vectors import Vectors
-from model.engines.lower import Lowering
+from model.engines.lowering import scalars
+from model.engines.lowering.lower import Lowering
 from model.lang import Bool, Machine, Map, ModelError, Range, Record, Scope, exists, needs
 from tests.model.drawing import programs, states
 from tests.model.post_office import machine as post_office

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model.engines.kernels.plain import compile_moves, compile_watch
-from model.engines.layout import LENGTH, Layout, Path
-from model.engines.lower import Lowering
-from model.engines.scalars import TRUE, negate
+from model.engines.lowering.layout import LENGTH, Layout, Path
+from model.engines.lowering.lower import Lowering
+from model.engines.lowering.scalars import TRUE, negate
 from model.lang.containers import Map, Record
 from model.lang.machine import Machine
 from model.lang.parts import Scope

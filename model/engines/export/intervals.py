@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from model.engines.layout import Sizes
+from model.engines.lowering.layout import Sizes
 from model.lang.nodes import Node
 from model.lang.terms import Bool, Bound, Enum, Range, Sort
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from model.engines.layout import LENGTH, Layout, Path, Sizes
+from model.engines.lowering.layout import LENGTH, Layout, Path, Sizes
 from model.lang.containers import Bag, Map, Record, Seq, Set
 from model.lang.terms import Bool, Enum, Option, Sort, Term
 

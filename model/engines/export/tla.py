@@ -27,7 +27,7 @@ from model.engines.export.tla_library import HELPERS
 from model.engines.export.tla_names import Names
 from model.engines.export.tla_terms import Terms
 from model.engines.export.tla_words import Words, camel_case
-from model.engines.layout import Sizes
+from model.engines.lowering.layout import Sizes
 from model.lang.machine import Machine
 from model.lang.nodes import Node, node
 from model.lang.parts import Liveness, Scope

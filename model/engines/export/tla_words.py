@@ -27,7 +27,7 @@ from model.engines.export.formulas import (
     listed,
 )
 from model.engines.export.tla_library import HELPERS, PARAMETERS, RESERVED
-from model.engines.layout import Sizes
+from model.engines.lowering.layout import Sizes
 from model.lang.containers import Bag, Map, Record, Seq, Set
 from model.lang.machine import Machine
 from model.lang.places import ModelError

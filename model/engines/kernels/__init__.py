@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from model.engines.layout import Layout
-from model.engines.lower import Step
-from model.engines.scalars import TRUE, Scalar
+from model.engines.lowering.layout import Layout
+from model.engines.lowering.lower import Step
+from model.engines.lowering.scalars import TRUE, Scalar
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from model.engines.kernels import Problem
-from model.engines.layout import WORD, Layout
-from model.engines.scalars import TRUE, Scalar
+from model.engines.lowering.layout import WORD, Layout
+from model.engines.lowering.scalars import TRUE, Scalar
 from model.lang.places import ModelError
 
 # Longer functions cost the compiler more than their operations are worth.

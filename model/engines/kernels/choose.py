@@ -10,7 +10,7 @@ from typing import Final
 
 from model.engines.kernels import Kernel, Problem, Snapshot
 from model.engines.kernels.plain import Plain
-from model.engines.layout import WORD
+from model.engines.lowering.layout import WORD
 from model.lang.places import ModelError
 
 KERNELS: Final = ("auto", "plain", "numpy", "c")

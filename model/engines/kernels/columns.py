@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.engines import scalars
 from model.engines.concrete import too_small
 from model.engines.kernels.sheet import Column, Sheet, Words
-from model.engines.layout import Layout
-from model.engines.lower import Step
-from model.engines.scalars import TRUE, Scalar
+from model.engines.lowering import scalars
+from model.engines.lowering.layout import Layout
+from model.engines.lowering.lower import Step
+from model.engines.lowering.scalars import TRUE, Scalar
 
 __all__ = [
     "Sheet",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from model.engines.kernels import Problem
 from model.engines.kernels.columns import StepColumns, as_column
 from model.engines.kernels.sheet import Column, Sheet, Words
-from model.engines.scalars import TRUE
+from model.engines.lowering.scalars import TRUE
 
 # States of a chunk: few enough for 16-bit row numbers, and for this much memory in columns.
 MOST_ROWS = 1 << 16

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.engines import scalars
 from model.engines.kernels.columns import Sheet, Words, packed
-from model.engines.layout import WORD, Layout
-from model.engines.lower import Step
-from model.engines.scalars import Scalar
+from model.engines.lowering import scalars
+from model.engines.lowering.layout import WORD, Layout
+from model.engines.lowering.lower import Step
+from model.engines.lowering.scalars import Scalar
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.engines.kernels.sheet import Sheet, Words
-from model.engines.layout import WORD, Layout
-from model.engines.scalars import Scalar
+from model.engines.lowering.layout import WORD, Layout
+from model.engines.lowering.scalars import Scalar
 
 # A table for a field of more bits would not stay in the innermost cache.
 TABLE_BITS = 11

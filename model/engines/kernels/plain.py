@@ -15,9 +15,9 @@ from typing import Any
 
 from model.engines.concrete import too_small
 from model.engines.kernels import Problem, Snapshot
-from model.engines.layout import Layout
-from model.engines.lower import Step
-from model.engines.scalars import TRUE, Scalar
+from model.engines.lowering.layout import Layout
+from model.engines.lowering.lower import Step
+from model.engines.lowering.scalars import TRUE, Scalar
 
 INDENT = "    "
 Moves = Callable[[int], list[tuple[int, int]]]

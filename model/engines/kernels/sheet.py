@@ -15,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.engines import scalars
-from model.engines.layout import WORD, Layout, Slot
-from model.engines.scalars import TRUE, Scalar
+from model.engines.lowering import scalars
+from model.engines.lowering.layout import WORD, Layout, Slot
+from model.engines.lowering.scalars import TRUE, Scalar
 from model.lang.places import ModelError
 
 Words = NDArray[np.uint64]

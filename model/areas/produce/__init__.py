@@ -1,0 +1,1 @@
+"""Acknowledgements and the idempotent producer."""

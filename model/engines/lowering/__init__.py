@@ -1,0 +1,3 @@
+"""From the typed tree of a machine to numbers and slots, for one scope: what every finite reader
+reads.
+"""
