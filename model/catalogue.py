@@ -15,7 +15,7 @@ from model.lang import Machine, ModelError
 
 # Model, design: module. The first design of a model is the current one; the others are history.
 MACHINES: Final = {
-    ("replication", "kip-320"): "model.areas.replication.kip_320",
+    ("replication", "kip-320"): "model.areas.replication.claims",
     ("replication", "truncate-to-high-watermark"): (
         "model.areas.replication.truncate_to_high_watermark"
     ),

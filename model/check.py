@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from model import catalogue
 from model.engines.explore import Exploration, Limits, explore, problem_of
 from model.engines.kernels import Kernel
+from model.engines.kernels.choose import Maker
 from model.lang import Machine, Scope
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Options:
     """How to explore; see `explore`."""
 
     limits: Limits = field(default_factory=Limits)
-    kernel: str = "auto"
+    kernel: str | Maker = "auto"
     symmetric: bool = False
     progress: Callable[[Kernel], None] | None = None
 

@@ -6,14 +6,18 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from model import catalogue, readings
 from model.check import Options
-from model.engines.explore import Limits
+from model.engines.explore import CHUNK, Limits
 from model.engines.kernels.choose import KERNELS
 from model.lang import Machine, ModelError, Scope
+
+if TYPE_CHECKING:
+    from model.engines.ray_workers import RayWorkers
 
 EXAMPLES = """examples:
   brokerspec check replication                    every state of the current design
@@ -32,7 +36,8 @@ def main(arguments: Sequence[str]) -> int:
         chosen = _chosen(given)
         out = sys.stderr if given.json == "-" else sys.stdout
         _write_to(given.json, "", "a")  # Not to find out after the work that it cannot be.
-        data, is_good = _run(given, chosen, out)
+        with _workers(given) as workers:
+            data, is_good = _run(given, chosen, workers, out)
         if given.json:
             _write(data, given.json)
         return 0 if is_good else 1
@@ -66,7 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     exploring.add_argument("--states", type=_positive, metavar="N", help="stop at so many states")
     exploring.add_argument("--checkpoint", metavar="FILE", help="go on from FILE, and keep it so")
     exploring.add_argument(
-        "--ray", nargs="?", const="", metavar="ADDRESS", help="spread the work over Ray"
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="spread states and runs over a cluster of Ray (without ADDRESS: over the processors "
+        "of this machine)",
     )
     readers = parser.add_argument_group("what to do instead of all that is usual")
     only = readers.add_mutually_exclusive_group()
@@ -121,8 +131,25 @@ def _chosen(given: argparse.Namespace) -> list[tuple[Machine[Any], Scope]]:
     return [(machine, machine.scopes[given.scope]) for machine in machines]
 
 
+def _workers(given: argparse.Namespace) -> AbstractContextManager[RayWorkers | None]:
+    """The workers of --ray, if it was given."""
+    if given.ray is None:
+        return nullcontext()
+    if given.kernel != "auto":
+        raise ModelError("the workers of Ray have a kernel of their own: leave out --kernel")
+    for name in ("explain", "mutate", "prove", "refine", "export"):
+        if getattr(given, name):
+            raise ModelError(f"only states and runs are spread over Ray, and not --{name}")
+    from model.engines.ray_workers import ray_workers
+
+    return ray_workers(given.ray)
+
+
 def _run(
-    given: argparse.Namespace, chosen: list[tuple[Machine[Any], Scope]], out: IO[str]
+    given: argparse.Namespace,
+    chosen: list[tuple[Machine[Any], Scope]],
+    workers: RayWorkers | None,
+    out: IO[str],
 ) -> tuple[Any, bool]:
     """What the reader that was asked for says, as data, and whether it is good."""
     options = Options(
@@ -130,8 +157,9 @@ def _run(
             states=given.states,
             bytes=given.memory and given.memory * 1_000_000,
             file=Path(given.checkpoint) if given.checkpoint else None,
+            chunk=CHUNK * (workers.count if workers else 1),
         ),
-        given.kernel,
+        workers.kernel if workers else given.kernel,
         given.symmetry,
     )
     for name in ("explain", "mutate", "prove", "refine"):
@@ -144,7 +172,7 @@ def _run(
         return readings.everything(chosen, options, out)
     machine, scope = chosen[0]
     if given.simulate:
-        return readings.simulation(machine, scope, given, out)
+        return readings.simulation(machine, scope, given, workers, out)
     if given.export:
         folder = Path(given.to) if given.to else None
         return readings.export(machine, scope, given.export, given.only, folder, out)

@@ -9,7 +9,7 @@ import os
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
@@ -21,6 +21,9 @@ from model.explain import explain as explained
 from model.lang import Bound, Machine, ModelError, Record, Scope, Sort
 from model.lang.terms import Term
 from model.progress import Progress
+
+if TYPE_CHECKING:
+    from model.engines.ray_workers import RayWorkers
 
 Result = tuple[Any, bool]
 CORES = os.cpu_count() or 1
@@ -179,11 +182,18 @@ def prove(machine: Machine[Any], scope: Scope, options: Options, out: IO[str]) -
     return {"model": machine.name, "sizes": sizes, "proofs": data, "ok": good}, good
 
 
-def simulation(machine: Machine[Any], scope: Scope, given: Namespace, out: IO[str]) -> Result:
-    """Random runs."""
+def simulation(
+    machine: Machine[Any],
+    scope: Scope,
+    given: Namespace,
+    workers: RayWorkers | None,
+    out: IO[str],
+) -> Result:
+    """Random runs, here or by workers."""
     from model.engines.runs.simulate import simulate
 
-    found = simulate(machine, scope, given.simulate, given.longest, given.seed)
+    spread = workers.tallies(machine, scope, given.longest, given.seed) if workers else None
+    found = simulate(machine, scope, given.simulate, given.longest, given.seed, spread)
     print(f"{machine.title}\n{show.bounds(scope)}\n", file=out)
     for name, trace in found.broken.items():
         print(

@@ -27,7 +27,6 @@ from model.lang.places import ModelError
 HOLDS, VIOLATED, REACHED, NOT_REACHED, UNDECIDED = (
     "holds", "violated", "reached", "not reached", "undecided",
 )  # fmt: skip
-# States that are expanded before anybody looks at the clock, the memory or the keyboard again.
 CHUNK = 1 << 16
 SECONDS_BETWEEN_CHECKPOINTS = 60
 # States that are tried for whether the machine treats all values of a sort alike.
@@ -88,7 +87,8 @@ class Limits:
     stops at the end of the level in which the first property breaks, unless `to_the_end`.
 
     `states` and `bytes` are the most that it may hold. With a `file` it begins where that left
-    off, and writes there when it stops, and every minute.
+    off, and writes there when it stops, and every minute. `chunk` is how many states are expanded
+    before anybody looks at the clock, the memory or the keyboard again.
     """
 
     until: Collection[str] = ()
@@ -96,6 +96,7 @@ class Limits:
     states: int | None = None
     bytes: int | None = None
     file: Path | None = None
+    chunk: int = CHUNK
 
 
 def explore(
@@ -181,7 +182,7 @@ class _Search:
         with Interrupts() as interrupts:
             stopped = self._reason()
             while self.kernel.expanded < self.kernel.distinct and not stopped:
-                self.kernel.expand(CHUNK)
+                self.kernel.expand(self.limits.chunk)
                 self.kernel = go_on(self.choice, self.problem, self.kernel)
                 if progress:
                     progress(self.kernel)

@@ -204,7 +204,7 @@ def test_the_first_step_without_room_is_reported(
     monkeypatch.setenv("CC", "cc -DTOGETHER=8")
     broken = lock().mutated("turn.not_at_the_end")
     explored = problem(broken, Scope("five", {"turns": 2}, ""))
-    with pytest.raises(ScopeTooSmallError, match=r"set wheel.0 to 3.* -1\.\.2") as seen:
+    with pytest.raises(ScopeTooSmallError, match=r"set wheel\[.*\] to 3.* -1\.\.2") as seen:
         finished(Plain(explored))
     with pytest.raises(ScopeTooSmallError, match=re.escape(str(seen.value))):
         finished(Compiled(explored, threads=threads))

@@ -324,7 +324,7 @@ def test_states_that_agree_in_the_chosen_fields_are_one_node() -> None:
     text = mermaid(OFFICE, OFFICE.scopes["default"], only=["busy", "idle"])
     is_as_in("PostOffice.mmd", text)
     is_as_in(
-        "Replication.dot", dot(REPLICATION, REPLICATION.scopes["tiny"], only=["quorum.leader"])
+        "Replication.dot", dot(REPLICATION, REPLICATION.scopes["tiny"], only=["controller.leader"])
     )
 
 
@@ -346,7 +346,7 @@ def test_a_picture_that_is_too_large_is_refused_with_fields_to_choose() -> None:
         mermaid(REPLICATION, REPLICATION.scopes["tiny"])
     is_as_in("too_many_nodes.txt", f"{caught.value}\n")
     with pytest.raises(ModelError, match="more than 3 nodes cannot be read: the chosen fields"):
-        dot(REPLICATION, REPLICATION.scopes["tiny"], only=["quorum"], most=3)
+        dot(REPLICATION, REPLICATION.scopes["tiny"], only=["controller"], most=3)
 
 
 def test_a_picture_knows_only_fields_of_the_state() -> None:

@@ -4,12 +4,15 @@ to the same verdicts; simulation that is spread makes the same runs.
 
 import itertools
 import pickle
+import re
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 
 from model import catalogue
+from model.command import main
 from model.engines.concrete import ScopeTooSmallError
 from model.engines.explore import Exploration, Limits, explore, problem_of
 from model.engines.kernels import Kernel, Problem, Snapshot
@@ -23,6 +26,7 @@ from model.engines.runs.simulate import Tally, simulate, tally
 from model.lang import Machine, ModelError, Scope
 from tests.model.toys import house, jug
 
+OWNERS = [2, 4, 2, 2, 0, 4]
 replication = catalogue.machine("replication")
 oldest = catalogue.machine("replication", "truncate-to-high-watermark")
 
@@ -212,4 +216,20 @@ def test_runs_that_are_spread_are_the_same_runs() -> None:
     }
 
 
-OWNERS = [2, 4, 2, 2, 0, 4]
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--kernel", "c"], "leave out --kernel"),
+        (["--prove"], "only states and runs are spread over Ray, and not --prove"),
+        ([], r"python3 -m pip install 'brokerspec\[ray\]'"),
+    ],
+)
+def test_what_ray_cannot_do_gets_a_sentence(
+    arguments: list[str],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["replication", "--ray", *arguments]) == 2
+    assert re.search(sentence, capsys.readouterr().err)

@@ -8,7 +8,7 @@ turns "nothing was committed in between" into one line.
 
 from collections.abc import Callable
 
-from model.areas.replication.kip_320 import machine as replication
+from model.areas.replication.claims import machine as replication
 from model.areas.replication.state import (
     Broker,
     Entry,

@@ -7,7 +7,7 @@ cuts that record later: for a while a committed record is on too few replicas, a
 loses it. Shipped code met a cousin of this: KAFKA-13141.
 """
 
-from model.areas.replication.kip_320 import machine as current
+from model.areas.replication.claims import machine as current
 from model.areas.replication.state import (
     Broker,
     Epoch,

@@ -56,8 +56,8 @@ def the_leader_of_a_notice_is_in_its_isr(s: GhostState) -> Bool:
 @machine.lemma
 def the_last_notice_says_who_leads(s: GhostState) -> Bool:
     """The controller's leader is that of its last notice; before the first there is none."""
-    return implies(s.next_epoch == 0, s.quorum.leader.is_none) & every(
-        Epoch, lambda e: implies(is_last(s, e), s.quorum.leader == s.notice[e].leader)
+    return implies(s.next_epoch == 0, s.controller.leader.is_none) & every(
+        Epoch, lambda e: implies(is_last(s, e), s.controller.leader == s.notice[e].leader)
     )
 
 
@@ -67,7 +67,7 @@ def the_isr_of_the_last_notice_stays_until_its_leader_takes_office(s: GhostState
     return every(
         Epoch,
         lambda e: implies(
-            is_last(s, e) & ~has_taken_office(s, e), s.quorum.isr == s.notice[e].isr
+            is_last(s, e) & ~has_taken_office(s, e), s.controller.isr == s.notice[e].isr
         ),
     )
 
@@ -182,7 +182,7 @@ def the_isr_of_a_notice_holds_what_was_committed_before_it(s: GhostState) -> Boo
 @machine.lemma
 def the_isr_of_the_controller_holds_all_that_was_committed(s: GhostState) -> Bool:
     """All that may be elected have all that was ever committed."""
-    return every(s.quorum.isr, lambda b: every_commit(s, lambda o, _: holds(s, b, o)))
+    return every(s.controller.isr, lambda b: every_commit(s, lambda o, _: holds(s, b, o)))
 
 
 @machine.lemma

@@ -11,7 +11,7 @@ Clauses: ACKS-10, REPL-13.
 
 from typing import Any
 
-from model.areas.replication.kip_320 import machine as current
+from model.areas.replication.claims import machine as current
 from model.areas.replication.state import (
     Broker,
     Epoch,

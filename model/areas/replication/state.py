@@ -94,7 +94,7 @@ class State(Record):
     """The partition: its replicas, what the controller knows, and what is on its way."""
 
     replica: Map[Broker, Replica]
-    quorum: Notice
+    controller: Notice
     notice: Map[Epoch, Notice]
     next_epoch: NextEpoch
     next_record_id: NextRecordId
@@ -111,13 +111,13 @@ def presumes_leadership(s: State, broker: Broker) -> Bool:
 def is_true_leader(s: State, broker: Broker) -> Bool:
     """The broker believes that it leads, and the controller agrees, epoch included."""
     return (
-        (s.quorum.leader == some(broker))
+        (s.controller.leader == some(broker))
         & presumes_leadership(s, broker)
-        & is_epoch_before(s.replica[broker].leader_epoch, s.next_epoch)
+        & is_current_epoch(s.replica[broker].leader_epoch, s.next_epoch)
     )
 
 
-def is_epoch_before(epoch: Option[Epoch], following: NextEpoch) -> Bool:
+def is_current_epoch(epoch: Option[Epoch], following: NextEpoch) -> Bool:
     """The epoch is the last one given out when `following` is the next."""
     return epoch.is_some & (epoch.value + 1 == following)
 
@@ -161,15 +161,15 @@ def controller_decides(s: State, leader: Option[Broker], isr: Set[Broker]) -> No
     """The next epoch begins with this leader and ISR, and a notice of it is on its way."""
     epoch = Epoch.of(s.next_epoch)
     s.notice[epoch] = Notice(leader=leader, isr=isr)
-    s.quorum.leader = leader
-    s.quorum.isr = isr
+    s.controller.leader = leader
+    s.controller.isr = isr
     s.next_epoch += 1
 
 
 def leader_changes_isr(s: State, leader: Broker, isr: Set[Broker]) -> None:
     """The controller accepts an ISR change of the leader (AlterPartition); the epoch stays."""
     s.replica[leader].isr = isr
-    s.quorum.isr = isr
+    s.controller.isr = isr
 
 
 def follow(s: State, follower: Broker, epoch: Epoch, keep: Offset) -> None:

@@ -6,7 +6,7 @@ that are committed, and if it is elected before it fetched them again they are g
 case 1 of KIP-101).
 """
 
-from model.areas.replication.kip_320 import machine as current
+from model.areas.replication.claims import machine as current
 from model.areas.replication.state import (
     Broker,
     Epoch,

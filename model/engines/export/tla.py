@@ -23,7 +23,7 @@ from model.engines.export.formulas import Formula
 from model.engines.export.intervals import Intervals
 from model.engines.export.rewriting import Rewriting
 from model.engines.export.tla_actions import ActionWriter, Operator, described
-from model.engines.export.tla_library import HELPERS
+from model.engines.export.tla_library import OPERATORS
 from model.engines.export.tla_names import Names
 from model.engines.export.tla_terms import Terms
 from model.engines.export.tla_words import Words, camel_case
@@ -116,9 +116,9 @@ class _Module:
         variables = [*words.variables.values()]
         yield ["VARIABLES", *_names(variables)]
         yield f.definition("vars", f.listed("<<", [*map(Formula, variables)], ">>"))
-        for name, helper in HELPERS.items():
-            if name in words.helpers:
-                yield [*described(helper.meaning, ()), *helper.definition.split("\n")]
+        for name, operator in OPERATORS.items():
+            if name in words.operators:
+                yield [*described(operator.meaning, ()), *operator.definition.split("\n")]
         if words.definitions:
             yield [line for lines in words.definitions.values() for line in lines]
 

@@ -112,7 +112,7 @@ class ActionWriter:
     def _guards(self, guards: dict[str, Node], shared: _Shared) -> Iterator[str]:
         for name, guard in zip(guards, shared.guards_in_turn(), strict=True):
             yield f"\\* {name}"
-            yield from _bullet(self.words.helper("Holds", guard) if _branches(guard) else guard)
+            yield from _bullet(self.words.operator("Holds", guard) if _branches(guard) else guard)
 
     def _changes(self, updates: dict[str, Node], shared: _Shared) -> Iterator[str]:
         before = node("state", self.state)

@@ -20,7 +20,7 @@ _WORDS = """
 
 
 @dataclass(frozen=True)
-class Helper:
+class Operator:
     """An operator: what it means, its definition, the module and the model value it needs."""
 
     meaning: str
@@ -30,64 +30,66 @@ class Helper:
 
 
 # The operations of the language are total; these say so where those of TLA+ are not.
-HELPERS: dict[str, Helper] = {
-    "OrElse": Helper(
+OPERATORS: dict[str, Operator] = {
+    "OrElse": Operator(
         "The value of an option; where there is none, the lowest one of its type.",
         "OrElse(option, lowest) == IF option = None THEN lowest ELSE option",
         model="None",
     ),
-    "Under": Helper(
+    "Under": Operator(
         "What a function holds under a key; the lowest value under one that it does not have.",
         "Under(function, key, lowest) ==\n"
         "    IF key \\in DOMAIN function THEN function[key] ELSE lowest",
     ),
-    "ElementAt": Helper(
+    "ElementAt": Operator(
         "The element of a sequence at an index from 0 on; past its end, the lowest value.",
         "ElementAt(sequence, index, lowest) ==\n"
         "    IF index \\in 0 .. Len(sequence) - 1 THEN sequence[index + 1] ELSE lowest",
         module="Sequences",
     ),
-    "UpTo": Helper(
+    "UpTo": Operator(
         "The first elements of a sequence, at most `length` of them.",
         "UpTo(sequence, length) ==\n"
         "    IF length < Len(sequence) THEN SubSeq(sequence, 1, length) ELSE sequence",
         module="Sequences",
     ),
-    "SequencesOf": Helper(
+    "SequencesOf": Operator(
         "All sequences of at most `most` elements of a set.",
         "SequencesOf(set, most) == UNION {[1 .. length -> set] : length \\in 0 .. most}",
     ),
-    "Largest": Helper(
+    "Largest": Operator(
         "The greatest number of a set; of the empty set, `otherwise`.",
         "Largest(set, otherwise) ==\n"
         "    IF set = {} THEN otherwise ELSE CHOOSE n \\in set : \\A m \\in set : m <= n",
     ),
-    "Smallest": Helper(
+    "Smallest": Operator(
         "The least number of a set; of the empty set, `otherwise`.",
         "Smallest(set, otherwise) ==\n"
         "    IF set = {} THEN otherwise ELSE CHOOSE n \\in set : \\A m \\in set : n <= m",
     ),
-    "Least": Helper(
+    "Least": Operator(
         "The smaller of two numbers.",
         "Least(one, other) == IF one <= other THEN one ELSE other",
     ),
-    "Greatest": Helper(
+    "Greatest": Operator(
         "The larger of two numbers.",
         "Greatest(one, other) == IF one >= other THEN one ELSE other",
     ),
-    "Inside": Helper(
+    "Inside": Operator(
         "A value as an element of a set of its type; all that the type does not have is one.",
         "Inside(value, type) == IF value \\in type THEN value ELSE Outside",
         model="Outside",
     ),
-    "Holds": Helper(
+    "Holds": Operator(
         "A claim as one condition: TLC takes a bare \\/ or \\E in an action for several steps.",
         "Holds(claim) == claim = TRUE",
     ),
 }
 
-RESERVED = {*_WORDS.split(), *HELPERS}
+RESERVED = {*_WORDS.split(), *OPERATORS}
 # The parameters of the operators above, which nothing of a whole module can be called too.
 PARAMETERS = {
-    word for helper in HELPERS.values() for word in re.findall(r"\b[a-z]+\b", helper.definition)
+    word
+    for operator in OPERATORS.values()
+    for word in re.findall(r"\b[a-z]+\b", operator.definition)
 }

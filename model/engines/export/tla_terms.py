@@ -122,9 +122,9 @@ class Terms:
     def _if_else(self, given: Node, names: Names) -> Formula:
         condition, then, otherwise = given.arguments
         if condition.operation == "at_most" and {then, otherwise} == {*condition.arguments}:
-            helper = "Least" if then is condition.arguments[0] else "Greatest"
-            return self.words.helper(
-                helper, self.formula(then, names), self.formula(otherwise, names)
+            operator = "Least" if then is condition.arguments[0] else "Greatest"
+            return self.words.operator(
+                operator, self.formula(then, names), self.formula(otherwise, names)
             )
         return f.choice(
             self.formula(condition, names),
@@ -145,14 +145,14 @@ class Terms:
         option = self.formula(given.arguments[0], names)
         if ("present", given.arguments[0]) in names.facts:
             return option
-        return self.words.helper("OrElse", option, self.words.lowest(given.type, names.names))
+        return self.words.operator("OrElse", option, self.words.lowest(given.type, names.names))
 
     def _element(self, element: Node, of: Any, names: Names) -> Formula:
         """A value as an element of a set: what its type has not is one and the same."""
         value = self.formula(element, names)
         if self.intervals.surely_in(element, of):
             return value
-        return self.words.helper("Inside", value, self.words.set_of(of))
+        return self.words.operator("Inside", value, self.words.set_of(of))
 
     def _set_of(self, given: Node, names: Names) -> Formula:
         parts = [self._element(part, given.type.item, names) for part in given.arguments]
@@ -193,7 +193,7 @@ class Terms:
         one, two = self._parts(given, names)
         if self.intervals.surely_in(key, container.type.key):
             return f.followed(one, self._key(two))
-        return self.words.helper("Under", one, two, self.words.lowest(given.type, names.names))
+        return self.words.operator("Under", one, two, self.words.lowest(given.type, names.names))
 
     @staticmethod
     def _key(key: Formula) -> str:
@@ -259,7 +259,7 @@ class Terms:
             return Formula(names.bound[index.type, index.data])
         one, two = self._parts(given, names)
         if not is_inside(index, sequence, names.facts, self.intervals):
-            return self.words.helper(
+            return self.words.operator(
                 "ElementAt", one, two, self.words.lowest(given.type, names.names)
             )
         if index.operation == "constant":
@@ -273,7 +273,7 @@ class Terms:
         return f.call("Append", *self._parts(given, names))
 
     def _truncated(self, given: Node, names: Names) -> Formula:
-        return self.words.helper("UpTo", *self._parts(given, names))
+        return self.words.operator("UpTo", *self._parts(given, names))
 
     def _in_bag(self, given: Node, names: Names) -> Formula:
         self.words.modules.add("Bags")
@@ -348,11 +348,11 @@ class Terms:
 
     def _largest(self, given: Node, names: Names) -> Formula:
         otherwise = self.formula(given.arguments[1], names)
-        return self.words.helper("Largest", self._those(given, names), otherwise)
+        return self.words.operator("Largest", self._those(given, names), otherwise)
 
     def _smallest(self, given: Node, names: Names) -> Formula:
         otherwise = self.formula(given.arguments[1], names)
-        return self.words.helper("Smallest", self._those(given, names), otherwise)
+        return self.words.operator("Smallest", self._those(given, names), otherwise)
 
     def _those(self, given: Node, names: Names) -> Formula:
         name, inner = self._opened(given, names)

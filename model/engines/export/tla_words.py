@@ -26,7 +26,7 @@ from model.engines.export.formulas import (
     junction,
     listed,
 )
-from model.engines.export.tla_library import HELPERS, PARAMETERS, RESERVED
+from model.engines.export.tla_library import OPERATORS, PARAMETERS, RESERVED
 from model.engines.lowering.layout import Sizes
 from model.lang.containers import Bag, Map, Record, Seq, Set
 from model.lang.machine import Machine
@@ -55,7 +55,7 @@ class Words:
         self.constants: dict[str, str] = {}
         self.sorts: dict[str, type[Term]] = {}
         self.definitions: dict[str, list[str]] = {}
-        self.helpers: set[str] = set()
+        self.operators: set[str] = set()
         self.modules = {"Integers"}
         self.models: set[str] = set()
         self._types: dict[type[Term], str] = {}
@@ -72,11 +72,11 @@ class Words:
         (self.taken if among is None else among).add(name)
         return name
 
-    def helper(self, name: str, *arguments: Formula) -> Formula:
+    def operator(self, name: str, *arguments: Formula) -> Formula:
         """One of the operators that keep the operations of the language total."""
-        self.helpers.add(name)
-        self.modules |= {*HELPERS[name].module.split()}
-        self.models |= {*HELPERS[name].model.split()}
+        self.operators.add(name)
+        self.modules |= {*OPERATORS[name].module.split()}
+        self.models |= {*OPERATORS[name].model.split()}
         return call(name, *arguments)
 
     def none(self) -> Formula:
@@ -136,7 +136,7 @@ class Words:
         if issubclass(of, Range):
             return infix(INTERVAL, self.bound(of.low), "..", self.bound(of.high))
         if issubclass(of, Seq):
-            return self.helper("SequencesOf", self.set_of(of.item), self.bound(of.capacity))
+            return self.operator("SequencesOf", self.set_of(of.item), self.bound(of.capacity))
         assert issubclass(of, Record)
         parts = [headed(f"{name} :", self.set_of(part)) for name, part in of.fields().items()]
         return listed("[", parts, "]")

@@ -28,6 +28,9 @@ LOGIC = "UFLIA"
 # How much work an obligation is worth, as Z3 counts it: the same on every machine, and about two
 # million in a second.
 EFFORT = 40_000_000
+# Z3 finds a proof with quantifiers at once or, by bad luck, late: it begins again, with another
+# seed and more of the effort.
+ATTEMPTS = (64, 16, 4, 1)
 # A counterexample to induction is looked for where every upper limit is one of these.
 SMALL_LIMITS = (1, 2, 3)
 Hypotheses = Mapping[Key, Collection[str]] | Mapping[str, Collection[str]]
@@ -119,17 +122,31 @@ class _Prover:
         """
         used = set[str]()
         for query in self.induction.queries(key):
-            solver = z3.SolverFor(LOGIC)
-            solver.set("rlimit", self.effort)
-            solver.add(*query)
-            for name in hypotheses:
-                holds = self.induction.hypothesis(name)
-                solver.add(*([z3.Implies(z3.Bool(name), holds)] if self.minimise else [holds]))
-            if solver.check(*(map(z3.Bool, hypotheses) if self.minimise else ())) != z3.unsat:
+            core = self._refuted(query, hypotheses)
+            if core is None:
                 return None
-            if self.minimise:
-                used |= {str(literal) for literal in solver.unsat_core()}
+            used |= core
         return [name for name in hypotheses if name in used] if self.minimise else hypotheses
+
+    def _refuted(self, query: list[Any], hypotheses: Collection[str]) -> set[str] | None:
+        """The hypotheses that contradict the query, where they are looked for; None where nothing
+        is known to.
+        """
+        names = [z3.Bool(name) for name in hypotheses] if self.minimise else []
+        claims = [self.induction.hypothesis(name) for name in hypotheses]
+        if self.minimise:
+            claims = [z3.Implies(name, claim) for name, claim in zip(names, claims, strict=True)]
+        for seed, share in enumerate(ATTEMPTS):
+            solver = z3.SolverFor(LOGIC)
+            solver.set("rlimit", self.effort // share)
+            solver.set("random_seed", seed)
+            solver.add(*query, *claims)
+            answer = solver.check(*names)
+            if answer == z3.unsat:
+                return {str(literal) for literal in solver.unsat_core()} if names else set()
+            if answer == z3.sat:
+                return None
+        return None
 
     def _counterexample(self, key: Key, hypotheses: Collection[str]) -> str | None:
         """Two states and the step between them, in the smallest scope that has room for them."""

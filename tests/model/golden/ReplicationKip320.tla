@@ -7,9 +7,9 @@ CONSTANTS
     Broker, MaxLeaderEpoch, LogSize, MaxRecords, None
 
 VARIABLES
-    replica, quorum, notice, next_epoch, next_record_id
+    replica, controller, notice, next_epoch, next_record_id
 
-vars == <<replica, quorum, notice, next_epoch, next_record_id>>
+vars == <<replica, controller, notice, next_epoch, next_record_id>>
 
 \* The value of an option; where there is none, the lowest one of its type.
 OrElse(option, lowest) == IF option = None THEN lowest ELSE option
@@ -56,14 +56,14 @@ LowestEntry == [record_id |-> 0, epoch |-> 0]
 
 TypeOK ==
     /\ replica \in [Broker -> Replica]
-    /\ quorum \in Notice
+    /\ controller \in Notice
     /\ notice \in [Epoch -> Notice]
     /\ next_epoch \in NextEpoch
     /\ next_record_id \in NextRecordId
 
 Init ==
     /\ replica = [broker \in Broker |-> LowestReplica]
-    /\ quorum = [leader |-> None, isr |-> Broker]
+    /\ controller = [leader |-> None, isr |-> Broker]
     /\ notice = [epoch \in Epoch |-> LowestNotice]
     /\ next_epoch = 0
     /\ next_record_id = 0
@@ -72,28 +72,28 @@ Init ==
 ControllerElectsLeader(broker) ==
     \* epochs_are_left
     /\ next_epoch <= MaxLeaderEpoch
-    \* member_of_isr
-    /\ broker \in quorum.isr
+    \* is_in_isr
+    /\ broker \in controller.isr
     \* is_a_change
-    /\ quorum.leader # broker
-    /\ quorum' = [quorum EXCEPT !.leader = broker]
-    /\ notice' = [notice EXCEPT ![next_epoch] = [leader |-> broker, isr |-> quorum.isr]]
+    /\ controller.leader # broker
+    /\ controller' = [controller EXCEPT !.leader = broker]
+    /\ notice' = [notice EXCEPT ![next_epoch] = [leader |-> broker, isr |-> controller.isr]]
     /\ next_epoch' = next_epoch + 1
     /\ UNCHANGED <<replica, next_record_id>>
 
-\* The controller takes a failed broker out of the ISR; a leader loses its office, the last
-\* member stays. (REPL-08)
+\* The controller takes a broker out of the ISR; a leader loses its office, but stays in an ISR
+\* of which it is the only member. (REPL-08)
 ControllerShrinksIsr(broker) ==
-    LET new_leader == IF quorum.leader = broker THEN None ELSE quorum.leader
+    LET new_leader == IF controller.leader = broker THEN None ELSE controller.leader
         new_isr ==
-            IF quorum.leader = broker /\ quorum.isr = {broker}
-              THEN quorum.isr
-              ELSE quorum.isr \ {broker}
+            IF controller.leader = broker /\ controller.isr = {broker}
+              THEN controller.isr
+              ELSE controller.isr \ {broker}
     IN  \* epochs_are_left
         /\ next_epoch <= MaxLeaderEpoch
         \* leads_or_is_in_isr
-        /\ Holds(quorum.leader = broker \/ broker \in quorum.isr)
-        /\ quorum' = [quorum EXCEPT !.leader = new_leader, !.isr = new_isr]
+        /\ Holds(controller.leader = broker \/ broker \in controller.isr)
+        /\ controller' = [controller EXCEPT !.leader = new_leader, !.isr = new_isr]
         /\ notice' = [notice EXCEPT ![next_epoch] = [leader |-> new_leader, isr |-> new_isr]]
         /\ next_epoch' = next_epoch + 1
         /\ UNCHANGED <<replica, next_record_id>>
@@ -108,7 +108,7 @@ ReplicaBecomesLeader(epoch) ==
     /\ replica' = [replica EXCEPT ![notice[epoch].leader].leader = notice[epoch].leader,
                                   ![notice[epoch].leader].leader_epoch = epoch,
                                   ![notice[epoch].leader].isr = notice[epoch].isr]
-    /\ UNCHANGED <<quorum, notice, next_epoch, next_record_id>>
+    /\ UNCHANGED <<controller, notice, next_epoch, next_record_id>>
 
 \* A broker that believes it leads appends a new record, stamped with its epoch. (REPL-13)
 LeaderAcceptsProduce(leader) ==
@@ -124,9 +124,10 @@ LeaderAcceptsProduce(leader) ==
                                               epoch |-> OrElse(replica[leader].leader_epoch,
                                                                0)])]
     /\ next_record_id' = next_record_id + 1
-    /\ UNCHANGED <<quorum, notice, next_epoch>>
+    /\ UNCHANGED <<controller, notice, next_epoch>>
 
-\* The high watermark moves when all of the ISR follows this epoch and has the record. (REPL-01)
+\* The high watermark moves when all of the ISR, the leader among them, follows this epoch and
+\* has the record. (REPL-01)
 LeaderAdvancesHighWatermark(leader) ==
     \* leader_has_the_record
     /\ replica[leader].high_watermark < Len(replica[leader].log)
@@ -139,13 +140,14 @@ LeaderAdvancesHighWatermark(leader) ==
     /\ \A broker \in replica[leader].isr :
            replica[leader].high_watermark < Len(replica[broker].log)
     /\ replica' = [replica EXCEPT ![leader].high_watermark = @ + 1]
-    /\ UNCHANGED <<quorum, notice, next_epoch, next_record_id>>
+    /\ UNCHANGED <<controller, notice, next_epoch, next_record_id>>
 
-\* The leader proposes a follower that has all that may be committed, its own epoch's start
-\* included. (REPL-05)
+\* The leader takes a follower into the ISR that has all that may be committed. What a new
+\* leader has for the high watermark may be old, so it must have reached the own epoch.
+\* (REPL-05)
 LeaderExpandsIsr(leader, follower) ==
     \* is_true_leader
-    /\ /\ quorum.leader = leader
+    /\ /\ controller.leader = leader
        /\ replica[leader].leader = leader
        /\ replica[leader].leader_epoch # None
        /\ replica[leader].leader_epoch + 1 = next_epoch
@@ -163,13 +165,13 @@ LeaderExpandsIsr(leader, follower) ==
                 /\ replica[leader].log[replica[leader].high_watermark + 1].epoch =
                        replica[leader].leader_epoch)
     /\ replica' = [replica EXCEPT ![leader].isr = @ \cup {follower}]
-    /\ quorum' = [quorum EXCEPT !.isr = replica[leader].isr \cup {follower}]
+    /\ controller' = [controller EXCEPT !.isr = replica[leader].isr \cup {follower}]
     /\ UNCHANGED <<notice, next_epoch, next_record_id>>
 
 \* The leader takes a member out of the ISR that does not follow its epoch. (REPL-08)
 LeaderRemovesReplicaOfAnotherEpoch(leader, follower) ==
     \* is_true_leader
-    /\ /\ quorum.leader = leader
+    /\ /\ controller.leader = leader
        /\ replica[leader].leader = leader
        /\ replica[leader].leader_epoch # None
        /\ replica[leader].leader_epoch + 1 = next_epoch
@@ -182,13 +184,13 @@ LeaderRemovesReplicaOfAnotherEpoch(leader, follower) ==
          /\ replica[follower].leader = leader
          /\ replica[follower].leader_epoch = replica[leader].leader_epoch)
     /\ replica' = [replica EXCEPT ![leader].isr = @ \ {follower}]
-    /\ quorum' = [quorum EXCEPT !.isr = replica[leader].isr \ {follower}]
+    /\ controller' = [controller EXCEPT !.isr = replica[leader].isr \ {follower}]
     /\ UNCHANGED <<notice, next_epoch, next_record_id>>
 
 \* The leader takes a member out of the ISR that lacks records. (REPL-07)
 LeaderRemovesLaggingReplica(leader, follower) ==
     \* is_true_leader
-    /\ /\ quorum.leader = leader
+    /\ /\ controller.leader = leader
        /\ replica[leader].leader = leader
        /\ replica[leader].leader_epoch # None
        /\ replica[leader].leader_epoch + 1 = next_epoch
@@ -199,7 +201,7 @@ LeaderRemovesLaggingReplica(leader, follower) ==
     \* lags
     /\ Len(replica[follower].log) < Len(replica[leader].log)
     /\ replica' = [replica EXCEPT ![leader].isr = @ \ {follower}]
-    /\ quorum' = [quorum EXCEPT !.isr = replica[leader].isr \ {follower}]
+    /\ controller' = [controller EXCEPT !.isr = replica[leader].isr \ {follower}]
     /\ UNCHANGED <<notice, next_epoch, next_record_id>>
 
 \* A replica sees a notice of another leader, asks that leader in the same epoch, and cuts what
@@ -229,7 +231,7 @@ ReplicaBecomesFollower(follower, epoch) ==
                                       ![follower].leader = notice[epoch].leader,
                                       ![follower].leader_epoch = epoch,
                                       ![follower].isr = notice[epoch].isr]
-        /\ UNCHANGED <<quorum, notice, next_epoch, next_record_id>>
+        /\ UNCHANGED <<controller, notice, next_epoch, next_record_id>>
 
 \* A follower in its leader's epoch copies the next record and learns the high watermark.
 \* (REPL-11, ELEC-09)
@@ -247,7 +249,7 @@ FollowerFetches(follower, leader) ==
         /\ replica' = [replica EXCEPT ![follower].log = new_log,
                                       ![follower].high_watermark =
                                           Least(replica[leader].high_watermark, Len(new_log))]
-        /\ UNCHANGED <<quorum, notice, next_epoch, next_record_id>>
+        /\ UNCHANGED <<controller, notice, next_epoch, next_record_id>>
 
 Next ==
     \/ \E broker \in Broker : ControllerElectsLeader(broker)
@@ -280,7 +282,7 @@ IsrOfEachLeaderHoldsWhatItCommitted ==
 CommittedRecordsSurviveElection ==
     \A broker \in Broker :
         replica[broker].leader = broker =>
-            \A broker2 \in quorum.isr :
+            \A broker2 \in controller.isr :
                 \A offset \in Offset :
                     offset < replica[broker].high_watermark =>
                         /\ offset < Len(replica[broker].log)
@@ -288,16 +290,16 @@ CommittedRecordsSurviveElection ==
                         /\ replica[broker].log[offset + 1] = replica[broker2].log[offset + 1]
 
 \* A leader that the controller appointed is in the ISR that the controller knows. (ELEC-01)
-LeaderIsAMemberOfTheIsr == quorum.leader # None => quorum.leader \in quorum.isr
+LeaderIsAMemberOfTheIsr == controller.leader # None => controller.leader \in controller.isr
 
 \* The leader and the controller agree on the ISR while they agree on the leader. (REPL-08)
 IsrOfTheTrueLeaderIsTheIsrOfTheController ==
     \A broker \in Broker :
-        (/\ quorum.leader = broker
+        (/\ controller.leader = broker
          /\ replica[broker].leader = broker
          /\ replica[broker].leader_epoch # None
          /\ replica[broker].leader_epoch + 1 = next_epoch) =>
-            replica[broker].isr = quorum.isr
+            replica[broker].isr = controller.isr
 
 \* A high watermark never passes the end of its own log. (REPL-01)
 HighWatermarkIsWithinTheLog ==
@@ -348,7 +350,7 @@ TheIsrStaysUntilTheLeaderTakesOffice ==
          /\ notice[epoch].leader # None
          /\ replica[notice[epoch].leader].leader_epoch # None =>
                 replica[notice[epoch].leader].leader_epoch < epoch) =>
-            quorum.isr = notice[epoch].isr
+            controller.isr = notice[epoch].isr
 
 \* A record's epoch is not above that of its replica, and its identity was given out.
 RecordsAreOfEpochsAndIdentitiesThatWereUsed ==
@@ -405,13 +407,13 @@ FairReplicasEndUpEqualOnceLeadersChangeNoMore ==
     /\ \A leader \in Broker :
            \A follower \in Broker : WF_vars(LeaderExpandsIsr(leader, follower))
 ReplicasEndUpEqualOnceLeadersChangeNoMore ==
-    []<>(quorum.leader # None =>
+    []<>(controller.leader # None =>
              \E broker \in Broker :
-                 /\ quorum.leader = broker
+                 /\ controller.leader = broker
                  /\ replica[broker].leader = broker
                  /\ replica[broker].leader_epoch # None
                  /\ replica[broker].leader_epoch + 1 = next_epoch
-                 /\ quorum.isr = Broker
+                 /\ controller.isr = Broker
                  /\ replica[broker].high_watermark = Len(replica[broker].log)
                  /\ \A broker2 \in Broker : replica[broker2].log = replica[broker].log)
 
