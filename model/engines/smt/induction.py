@@ -196,12 +196,24 @@ class Induction:
         self, action: Action, arguments: Environment, reading: Reading, used: Used,
         limits: list[Truth],
     ) -> Instance | None:  # fmt: skip
-        guards = [*limits, *(reading.truth(part, arguments) for part in self._guards(action))]
+        guards = [*limits, *self._readable(self._guards(action), reading, arguments)]
         if conjunction(*guards) is False:
             return None
         after = reading.value(action.after, arguments)
         room = [*self._written(action.after, reading, arguments)]
         return Instance(used, reading, guards, room, self.before, after)
+
+    def _readable(
+        self, guards: Iterator[Node], reading: Reading, arguments: Environment
+    ) -> Iterator[Truth]:
+        """The guards, without those that have no meaning without limits, such as the size of a set
+        of numbers: with fewer guards there are more behaviours, so what is proved holds.
+        """
+        for guard in guards:
+            try:
+                yield reading.truth(guard, arguments)
+            except ModelError:
+                continue
 
     def _guards(self, action: Action) -> Iterator[Node]:
         """The parts of the guards that are no matter of an exploration."""

@@ -19,6 +19,7 @@ import z3
 from model.engines.smt.induction import Induction, Key
 from model.engines.smt.obligations import Obligation, Proof, fewest, supported
 from model.engines.smt.prove import prove
+from model.engines.smt.trees import bounds_of, exploration_limits
 from model.lang.machine import Machine
 from model.lang.parts import Scope
 from model.lang.places import ModelError
@@ -48,7 +49,8 @@ def prove_unbounded(
     effort: int = EFFORT,
     processes: int = 1,
 ) -> Proof:
-    """Check that a goal and its lemmas (by default those that the machine names) are inductive.
+    """Check that a goal and its lemmas are inductive: by default those that the machine names, but
+    for the ones that speak of limits of an exploration, which only proofs within a scope need.
 
     `sizes` says how many values each Sort has; a bound that it leaves out is no limit. `given` has
     hypotheses that are tried before all of them, by obligation or for all steps by claim;
@@ -56,7 +58,11 @@ def prove_unbounded(
     are not; `effort` is what Z3 may spend on a part of one before it gives up. With more than one
     process the obligations are shared among copies of this one, where the system can make them.
     """
-    lemmas = tuple(machine.proofs[goal] if lemmas is None else lemmas)
+    if lemmas is None:
+        limits = exploration_limits(machine) - sizes.keys()
+        named = machine.proofs[goal]
+        lemmas = [n for n in named if not bounds_of(machine.properties[n].holds) & limits]
+    lemmas = tuple(lemmas)
     induction = Induction(machine, sizes, (goal, *lemmas))
     prover = _Prover(induction, dict(given or {}), minimise, effort)
     keys = [key for key in induction.obligations() if only is None or key in only]
