@@ -164,7 +164,8 @@ def _run(
     )
     for name in ("explain", "mutate", "prove", "refine"):
         if getattr(given, name):
-            results = [getattr(readings, name)(*each, options, out) for each in chosen]
+            applicable = [each for each in chosen if readings.applies(name, each[0])]
+            results = [getattr(readings, name)(*e, options, out) for e in applicable or chosen]
             data = [result[0] for result in results]
             good = all(result[1] for result in results)
             return ({"machines": data, "ok": good} if given.all else data[0]), good

@@ -92,6 +92,15 @@ def decided(
     return {"property": name, "verdict": verdict.outcome, "actions": actions, "ok": good}, good
 
 
+def applies(reader: str, machine: Machine[Any]) -> bool:
+    """Has the machine what this reader reads; where it has not, the reader says so."""
+    if reader == "prove":
+        return bool(catalogue.proof_machine(machine).proofs)
+    if reader == "refine":
+        return bool(catalogue.observed_machine(machine).refinements)
+    return True
+
+
 def explain(machine: Machine[Any], scope: Scope, options: Options, out: IO[str]) -> Result:  # noqa: ARG001
     """The machine in words."""
     text = explained(machine)
