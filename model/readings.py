@@ -174,7 +174,11 @@ def prove(machine: Machine[Any], scope: Scope, options: Options, out: IO[str]) -
     if not proved.proofs:
         raise ModelError(f"{machine.name} {machine.design} has no proof")
     sizes = {bound: scope.bounds[bound] for bound in sorted(_sort_bounds(machine.state))}
-    proofs = [prove_unbounded(proved, sizes, goal, processes=CORES) for goal in proved.proofs]
+    given = catalogue.rests_on(machine)
+    proofs = [
+        prove_unbounded(proved, sizes, goal, given=given, processes=CORES)
+        for goal in proved.proofs
+    ]
     shown = ", ".join(f"{name} {size}" for name, size in sizes.items()) or "no sorts"
     print(
         f"{machine.title}\nfor runs of any length, with {shown}; other sizes unbounded\n", file=out
