@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import sys
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any, Final
 
 from model.lang import Machine, ModelError
@@ -90,6 +91,12 @@ def _of_file(path: Path, design: str | None) -> Machine[Any]:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from None
     except SyntaxError as error:
         raise ModelError(f"{path}, line {error.lineno}: {error.msg}") from None
+    except ModelError:
+        raise
+    except Exception as error:
+        lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == str(path)]
+        where = f"{path}, line {lines[-1]}" if lines else str(path)
+        raise ModelError(f"{where}: {type(error).__name__}: {error}") from None
     found = getattr(module, "machine", None)
     if not isinstance(found, Machine):
         raise ModelError(f"{path} has no machine: write `machine = Machine(NAME, STATE, TITLE)`")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -67,7 +68,12 @@ def _parser() -> argparse.ArgumentParser:
         "--kernel", choices=KERNELS, default="auto", help="what makes the states"
     )
     exploring.add_argument("--symmetry", action="store_true", help="one state of each orbit only")
-    exploring.add_argument("--memory", type=_positive, metavar="MB", help="stop at so much memory")
+    exploring.add_argument(
+        "--memory",
+        type=_positive,
+        metavar="MB",
+        help="stop at so much memory (default: 3/4 of this machine's)",
+    )
     exploring.add_argument("--states", type=_positive, metavar="N", help="stop at so many states")
     exploring.add_argument("--checkpoint", metavar="FILE", help="go on from FILE, and keep it so")
     exploring.add_argument(
@@ -106,6 +112,14 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def _usual_memory() -> int | None:
+    """Bytes that states may take where nobody said: 3/4 of the machine's, where it says that."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 // 4
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def _listing() -> str:
@@ -155,7 +169,7 @@ def _run(
     options = Options(
         Limits(
             states=given.states,
-            bytes=given.memory and given.memory * 1_000_000,
+            bytes=given.memory * 1_000_000 if given.memory else _usual_memory(),
             file=Path(given.checkpoint) if given.checkpoint else None,
             chunk=CHUNK * (workers.count if workers else 1),
         ),

@@ -102,7 +102,7 @@ def _row(report: Report) -> list[str]:
     reached = sum(v.outcome == "reached" for v in seen.verdicts.values())
     count = len(kinds) - kinds.count("sometimes") + len(report.liveness)
     broken = len(report.broken) + sum(not outcome.holds for outcome in report.liveness)
-    held = f"{count - broken} of {count} hold"
+    held = "undecided" if seen.stopped else f"{count - broken} of {count} hold"
     if broken:
         held = f"{broken} broken"
         if report.machine.breaks == report.broken:

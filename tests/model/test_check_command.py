@@ -117,6 +117,7 @@ def test_files_of_an_export_go_into_a_folder(
     [
         ("def (", "line 1"),
         ("x = 1", "has no machine"),
+        ("x = 1\ny", "mine.py, line 2: NameError"),
         ("from model.lang import *\nclass S(Record): pass", "the record S has no fields"),
     ],
 )
