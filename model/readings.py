@@ -173,7 +173,7 @@ def prove(machine: Machine[Any], scope: Scope, options: Options, out: IO[str]) -
     proved = catalogue.proof_machine(machine)
     if not proved.proofs:
         raise ModelError(f"{machine.name} {machine.design} has no proof")
-    sizes = {bound: scope.bounds[bound] for bound in sorted(_sort_bounds(machine.state))}
+    sizes = sort_sizes(machine, scope)
     given = catalogue.rests_on(machine)
     proofs = [
         prove_unbounded(proved, sizes, goal, given=given, processes=CORES)
@@ -248,6 +248,11 @@ def _written(machine: Machine[Any], scope: Scope, name: str, trace: Trace, form:
 
         return program(machine, scope, name, trace)
     return str(trace)
+
+
+def sort_sizes(machine: Machine[Any], scope: Scope) -> dict[str, int]:
+    """The bounds of a scope that say how many values the sorts of a state have."""
+    return {bound: scope.bounds[bound] for bound in sorted(_sort_bounds(machine.state))}
 
 
 def _sort_bounds(of: type[Term]) -> set[str]:

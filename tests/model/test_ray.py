@@ -105,8 +105,17 @@ def test_a_worker_that_is_lost_is_a_sentence_and_the_others_end() -> None:
     assert not alive(started)
 
 
-def test_a_cluster_that_nobody_runs_is_a_sentence() -> None:
-    with pytest.raises(ModelError, match="Ray at auto: "), ray_workers("auto"):
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("auto", "Ray at auto: "),
+        ("127.0.0.1:1", "nobody answers at 127.0.0.1:1: "),
+        ("ray://127.0.0.1:1", "nobody answers at ray://127.0.0.1:1: "),
+        ("somewhere", "give HOST:PORT"),
+    ],
+)
+def test_a_cluster_that_nobody_runs_is_a_sentence(address: str, sentence: str) -> None:
+    with pytest.raises(ModelError, match=sentence), ray_workers(address):
         pass
 
 
