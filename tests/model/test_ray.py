@@ -53,6 +53,7 @@ def one_is_dark(s: Room) -> Bool:
 machine.scope("default", why="small", lamps=4)
 '''
 
+POLL_INTERVAL_S = 0.05
 
 def descendants() -> set[int]:
     """The processes that were started by this one, or by those, and have not ended."""
@@ -76,7 +77,7 @@ def alive(processes: set[int]) -> set[int]:
         left = processes & {int(pid) for pid, state in rows if "Z" not in state}
         if not left:
             break
-        time.sleep(0.05)
+        time.sleep(POLL_INTERVAL_S)
     return left
 
 
