@@ -7,6 +7,7 @@ The only module that knows Ray, which is an extra and may not be installed.
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ from model.lang.places import ModelError
 
 # Parts of a simulation for each worker: the more, the less do some wait for others at the end.
 PARTS_OF_RUNS = 8
+SECONDS_TO_ANSWER = 5
 # A Ray of our own: nothing is sent to its makers, and only this machine can reach it.
 ALONE = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -196,7 +198,9 @@ def ray_workers(address: str = "", count: int | None = None) -> Iterator[RayWork
     """
     with ExitStack() as stack:
         folder = ""
-        if not address:
+        if address:
+            _require_answer(address)
+        else:
             stack.enter_context(_environment(ALONE))
             # Paths of sockets must be short, and those of other temporary folders may not be.
             short = "/tmp" if Path("/tmp").is_dir() else None
@@ -212,7 +216,7 @@ def ray_workers(address: str = "", count: int | None = None) -> Iterator[RayWork
                     _temp_dir=folder, log_to_driver=False, logging_level="ERROR",
                 )  # fmt: skip
             free = int(ray.available_resources().get("CPU", 0))
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (ConnectionError, ImportError, RuntimeError, ValueError) as error:
             raise ModelError(f"Ray at {address or 'this machine'}: {error}") from None
         if not free:
             raise ModelError(f"Ray at {address} has no processor that is free")
@@ -222,6 +226,19 @@ def ray_workers(address: str = "", count: int | None = None) -> Iterator[RayWork
             raise error.cause from error
         except ray.exceptions.RayError as error:
             raise ModelError(f"a worker of Ray was lost: {error}") from error
+
+
+def _require_answer(address: str) -> None:
+    """Ray itself would try for minutes to reach an address where nobody is."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto":
+        return
+    if not host or not port.isdecimal():
+        raise ModelError(f"--ray {address}: give HOST:PORT, ray://HOST:PORT or auto")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise ModelError(f"nobody answers at {address}: {error}") from None
 
 
 def _ray() -> Any:

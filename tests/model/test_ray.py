@@ -55,6 +55,7 @@ machine.scope("default", why="small", lamps=4)
 
 POLL_INTERVAL_S = 0.05
 
+
 def descendants() -> set[int]:
     """The processes that were started by this one, or by those, and have not ended."""
     listed = subprocess.run(
