@@ -112,7 +112,7 @@ def mutate(machine: Machine[Any], scope: Scope, options: Options, out: IO[str]) 
     """What each guard, and each mutant, is good for."""
     from model.engines.mutate import mutate as fates_of
 
-    fates = fates_of(machine, scope)
+    fates = fates_of(machine, scope, observed=catalogue.observed_machine(machine))
     print(f"{machine.title}\n{show.bounds(scope)}\n", file=out)
     rows = [fate.row() for fate in fates]
     print(tabulate(rows, headers=["without", "fate", "states"], maxcolwidths=[None, 70]), file=out)

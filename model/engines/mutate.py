@@ -4,8 +4,8 @@ Decides the fate of each mutant at one scope: each guard dropped in turn, the ma
 mutants, and each assumption of fairness dropped. A mutant breaks claims, or deadlocks, or leaves
 the scope (the guard bounds the model), or breaks nothing: then the guard is not needed at this
 scope. It stops at the level where the first claim breaks, so a claim that would break later is not
-named; `unkilled` asks for each claim by itself whether its declared mutant breaks it. Lemmas are
-not asked: they serve proofs.
+named; `unkilled` asks for each claim by itself whether its declared mutant breaks it. The contract
+is asked where no claim breaks. Lemmas are not asked: they serve proofs.
 """
 
 from __future__ import annotations
@@ -110,16 +110,18 @@ def mutate(
     machine: Machine[Any],
     scope: Scope,
     *,
+    observed: Machine[Any] | None = None,
     states: int = STATES,
     kernel: str = "auto",
     progress: Callable[[Fate], None] | None = None,
 ) -> list[Fate]:
     """The fate of each mutant at a scope, in the order of `mutants_of`.
 
-    `states` bounds the states of each mutant; `kernel` is one of explore's; `progress` is called
+    `observed` is the machine with its contracts, where that is another one. `states` bounds the
+    states of each mutant; `kernel` is one of explore's; `progress` is called
     with each fate as it is known. Raises ScopeTooSmallError where the machine itself does not fit.
     """
-    return _Trial(machine, scope, states, kernel).fates(progress)
+    return _Trial(machine, observed or machine, scope, states, kernel).fates(progress)
 
 
 def unkilled(
@@ -189,10 +191,17 @@ def _broken_promises(seen: Exploration, claims: dict[str, Liveness]) -> dict[str
 class _Trial:
     """All mutants of one machine at one scope."""
 
-    def __init__(self, machine: Machine[Any], scope: Scope, states: int, kernel: str) -> None:
+    def __init__(
+        self,
+        machine: Machine[Any],
+        observed: Machine[Any],
+        scope: Scope,
+        states: int,
+        kernel: str,
+    ) -> None:
         asked = {n: p for n, p in machine.properties.items() if p.kind != "lemma"}
         self.machine = replace(machine, properties=asked, breaks={})
-        self.scope, self.states, self.kernel = scope, states, kernel
+        self.observed, self.scope, self.states, self.kernel = observed, scope, states, kernel
         self.before = scope.states or self._explored(self.machine, to_the_end=True).distinct
 
     def fates(self, progress: Callable[[Fate], None] | None) -> list[Fate]:
@@ -225,8 +234,25 @@ class _Trial:
             sentence = f"after {len(seen.deadlock)} states"
             return Fate(name, DEADLOCK, {}, seen.distinct, self.before, sentence)
         if not broken and seen.complete:
-            broken = _broken_promises(seen, mutant.liveness)
+            broken = _broken_promises(seen, mutant.liveness) or self._broken_contracts(name)
         return self._judged(name, broken, seen)
+
+    def _broken_contracts(self, name: str) -> dict[str, int]:
+        """The contracts that a mutant does not keep, with the length of the run to that step."""
+        if not self.observed.refinements:
+            return {}
+        from model.engines.refine import refine
+
+        mutant = self.observed.mutated(name)
+        found = [
+            refine(mutant, self.scope, refinement, states=self.states, kernel=self.kernel)
+            for refinement in mutant.refinements.values()
+        ]
+        return {
+            f"the contract {r.refinement.contract.name}": len(r.failure.trace)
+            for r in found
+            if r.failure is not None
+        }
 
     def _unfair(self, name: str, seen: Exploration) -> Fate:
         mutant = self.machine.mutated(name)
