@@ -13,7 +13,7 @@ from model.areas.group.state import (
     State,
     begin_rebalance,
     complete_rebalance,
-    is_known,
+    is_in_group,
     is_settled,
     knows_its_generation,
     may_rebalance,
@@ -60,7 +60,7 @@ def member_rejoins_and_keeps_the_partition(s: State, member: Member) -> None:
     """A member joins again and goes on consuming meanwhile, under whichever generation comes."""
     me = s.client[member]
     needs(
-        is_alive=me.activity != Activity.GONE,
+        is_alive=me.activity != Activity.NOT_IN_GROUP,
         took_part=s.group.standing[member] == Standing.JOINED,
         generations_are_left=may_rebalance(s),
     )
@@ -77,7 +77,7 @@ def a_member_that_owns_the_partition_was_given_it(s: State) -> Bool:
     """A member of the group that believes it owns the partition is its owner."""
     return every(
         Member,
-        lambda m: implies(is_known(s, m) & presumes_ownership(s, m), s.group.owner == some(m)),
+        lambda m: implies(is_in_group(s, m) & presumes_ownership(s, m), s.group.owner == some(m)),
     )
 
 
@@ -107,7 +107,8 @@ def who_waits_does_nothing_else(s: State) -> Bool:
         lambda m: (
             implies(waits(s, m), ~knows_its_generation(s, m))
             & implies(
-                s.group.standing[m] == Standing.HAS_ID, s.client[m].activity == Activity.GONE
+                s.group.standing[m] == Standing.HAS_ID,
+                s.client[m].activity == Activity.NOT_IN_GROUP,
             )
         ),
     )
@@ -123,7 +124,7 @@ def commits_of_this_generation_come_from_the_owner(s: State) -> Bool:
         lambda commit: (
             (s.group.standing[commit.member] != Standing.HAS_ID)
             & implies(
-                is_known(s, commit.member),
+                is_in_group(s, commit.member),
                 (commit.generation <= s.group.generation)
                 & implies(
                     commit.generation == s.group.generation,
@@ -200,6 +201,6 @@ def what_members_may_rely_on(s: State) -> contract.State:
     return contract.State(
         generation=s.group.generation,
         owner=s.group.owner,
-        holders=those(Member, lambda m: is_known(s, m) & presumes_ownership(s, m)),
+        holders=those(Member, lambda m: is_in_group(s, m) & presumes_ownership(s, m)),
         committed_by=s.committed_by,
     )

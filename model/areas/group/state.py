@@ -49,7 +49,7 @@ class Standing(Enum):
 class Activity(Enum):
     """What a member is doing, as it knows itself."""
 
-    GONE = Value()  # there is no such process, or it has dropped the id
+    NOT_IN_GROUP = Value()  # there is no such process, or it has dropped the id
     JOINING = Value()  # it has sent JoinGroup
     SYNCING = Value()  # it knows its generation, and has sent SyncGroup
     CONSUMING = Value()  # it has its assignment
@@ -103,7 +103,7 @@ class State(Record):
 # What actions and properties ask of a state.
 
 
-def is_known(s: State, member: Member) -> Bool:
+def is_in_group(s: State, member: Member) -> Bool:
     """The coordinator knows the member, and not merely an id that it gave out."""
     standing = s.group.standing[member]
     return (standing == Standing.WAITS) | (standing == Standing.JOINED)
@@ -136,11 +136,11 @@ def presumes_ownership(s: State, member: Member) -> Bool:
     return s.client[member].owns
 
 
-def is_forgotten(s: State, member: Member) -> Bool:
+def id_is_free(s: State, member: Member) -> Bool:
     """Nothing in the group remembers this id."""
     return (
         (s.group.standing[member] == Standing.UNKNOWN)
-        & (s.client[member].activity == Activity.GONE)
+        & (s.client[member].activity == Activity.NOT_IN_GROUP)
         & ~exists(s.commits, lambda commit: commit.member == member)
     )
 

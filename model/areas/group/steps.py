@@ -9,9 +9,14 @@ is not measured: a timeout may be over at any moment, so the rebalance timeout a
 joined" are one step, and so are the session timeout and the one for a missing SyncGroup. Only
 commits are ever on their way: an answer that is late is one on which the member has not acted yet,
 one that is lost is followed by another request, and a SyncGroup that waits is one that comes
-later. What a member learns from a heartbeat it acts on at once.
-Not modelled: static members (GRPS-18), cooperative rebalancing, the choice of a protocol, commits
-from outside of the group (GRPS-12), the offsets themselves, a change of the coordinator (GRPS-19).
+later. What a member learns from an answer it acts on at once. Any member may join again without a
+reason, where Kafka answers one that changed nothing without a rebalance; a leader always gives the
+partition to somebody; who waits for JoinGroup is not removed, where Kafka's new members are in the
+end. What only keeps the model finite is called `generations_are_left` and `there_is_room`.
+Not modelled: static members (GRPS-18), cooperative rebalancing, the choice of a protocol, versions
+of JoinGroup that give no id first, commits from outside of the group (GRPS-12) and of transactions,
+the offsets themselves, an assignment whose write fails, a change of the coordinator (GRPS-19).
+How to read a machine: `model/README.md`.
 Source: `GroupMetadataManager` and `ClassicGroup` of Apache Kafka 4.0; KIP-62, KIP-394. Clauses:
 GRPS-01, GRPS-05, GRPS-06, GRPS-07, GRPS-08, GRPS-09, GRPS-10, GRPS-11, GRPS-17.
 """
@@ -26,8 +31,8 @@ from model.areas.group.state import (
     become,
     begin_rebalance,
     complete_rebalance,
-    is_forgotten,
-    is_known,
+    id_is_free,
+    is_in_group,
     is_settled,
     knows_its_generation,
     may_rebalance,
@@ -66,7 +71,7 @@ def coordinator_gives_member_id(s: State, member: Member) -> None:
     """The first JoinGroup of a consumer is answered with an id, and starts no rebalance; the
     answer may be lost.
     """
-    needs(is_new=is_forgotten(s, member))
+    needs(id_is_free=id_is_free(s, member))
     s.group.standing[member] = Standing.HAS_ID
     s.group.phase = if_else(s.group.phase == Phase.DEAD, Phase.EMPTY, s.group.phase)
 
@@ -85,11 +90,11 @@ def consumer_joins(s: State, member: Member) -> None:
 
 @machine.action("GRPS-05", "GRPS-07")
 def member_rejoins(s: State, member: Member) -> None:
-    """A member gives up the partition and joins again: it heard of a rebalance from a heartbeat,
-    or it leads or subscribes to something else and begins one.
+    """A member gives up the partition and joins again, with or without a reason: it heard of a
+    rebalance, or begins one. (Kafka answers a follower that changed nothing without a rebalance.)
     """
     needs(
-        is_alive=s.client[member].activity != Activity.GONE,
+        is_alive=s.client[member].activity != Activity.NOT_IN_GROUP,
         took_part=s.group.standing[member] == Standing.JOINED,
         generations_are_left=may_rebalance(s),
     )
@@ -121,7 +126,9 @@ def coordinator_completes_rebalance(s: State, leader: Member) -> None:
 
 @machine.action("GRPS-05")
 def coordinator_finds_nobody_joined(s: State) -> None:
-    """The rebalance timeout is over and nobody joined: a generation without members begins."""
+    """Nobody joined, because the rebalance timeout is over or the last member left: a generation
+    without members begins.
+    """
     needs(
         is_under_way=s.group.phase == Phase.PREPARING_REBALANCE,
         nobody_joined=~exists(Member, lambda m: waits(s, m)),
@@ -143,7 +150,7 @@ def member_learns_generation(s: State, member: Member) -> None:
 def leader_assigns(s: State, leader: Member, owner: Member) -> None:
     """The leader's SyncGroup gives the partition to a member of its generation."""
     needs(
-        knows_its_generation=s.client[leader].activity == Activity.SYNCING,
+        is_synchronising=s.client[leader].activity == Activity.SYNCING,
         is_the_leader=s.group.leader == some(leader),
         is_of_this_generation=s.client[leader].generation == s.group.generation,
         assignment_is_awaited=s.group.phase == Phase.COMPLETING_REBALANCE,
@@ -158,8 +165,8 @@ def member_gets_assignment(s: State, member: Member) -> None:
     """A member's SyncGroup is answered with what the leader gave it."""
     me = s.client[member]
     needs(
-        knows_its_generation=me.activity == Activity.SYNCING,
-        is_known=is_known(s, member),
+        is_synchronising=me.activity == Activity.SYNCING,
+        is_in_group=is_in_group(s, member),
         is_of_this_generation=me.generation == s.group.generation,
         assignment_is_there=s.group.phase == Phase.STABLE,
     )
@@ -174,25 +181,25 @@ def member_gets_assignment(s: State, member: Member) -> None:
 def member_leaves(s: State, member: Member) -> None:
     """A member says that it goes."""
     needs(
-        is_alive=s.client[member].activity != Activity.GONE,
-        is_known=is_known(s, member),
+        is_alive=s.client[member].activity != Activity.NOT_IN_GROUP,
+        is_in_group=is_in_group(s, member),
         generations_are_left=may_rebalance(s),
     )
     remove(s, member)
-    become(s, member, Activity.GONE, Generation(0))
+    become(s, member, Activity.NOT_IN_GROUP, Generation(0))
 
 
 @machine.action()
 def member_crashes(s: State, member: Member) -> None:
     """A member is gone, and the coordinator does not know it; commits on their way stay so."""
-    needs(is_alive=s.client[member].activity != Activity.GONE)
-    become(s, member, Activity.GONE, Generation(0))
+    needs(is_alive=s.client[member].activity != Activity.NOT_IN_GROUP)
+    become(s, member, Activity.NOT_IN_GROUP, Generation(0))
 
 
 @machine.action("GRPS-08")
 def coordinator_removes_silent_member(s: State, member: Member) -> None:
     """Nothing was heard of a member for its session timeout, or no SyncGroup for the rebalance
-    timeout; who waits for an answer is not silent. It may be alive.
+    timeout; who waits for the answer to JoinGroup is not silent. It may be alive.
     """
     needs(
         is_not_waiting=(s.group.standing[member] == Standing.HAS_ID)
@@ -204,12 +211,14 @@ def coordinator_removes_silent_member(s: State, member: Member) -> None:
 
 @machine.action("GRPS-07")
 def member_learns_that_it_is_out(s: State, member: Member) -> None:
-    """A heartbeat is answered with UNKNOWN_MEMBER_ID: the member drops its id, and all else."""
+    """A heartbeat, or any other request of the group, is answered with UNKNOWN_MEMBER_ID: the
+    member drops its id, and all else.
+    """
     needs(
-        is_alive=s.client[member].activity != Activity.GONE,
-        is_unknown=~is_known(s, member),
+        is_alive=s.client[member].activity != Activity.NOT_IN_GROUP,
+        is_unknown=~is_in_group(s, member),
     )
-    become(s, member, Activity.GONE, Generation(0))
+    become(s, member, Activity.NOT_IN_GROUP, Generation(0))
 
 
 @machine.action("GRPS-17")
@@ -242,20 +251,22 @@ def member_sends_commit(s: State, member: Member) -> None:
 @machine.action("GRPS-10", "GRPS-11", commit=lambda s: s.commits)
 def coordinator_accepts_commit(s: State, commit: Commit) -> None:
     """A commit of a member of the current generation is stored, and answered."""
-    me = s.client[commit.member]
+    sender = s.client[commit.member]
     needs(
-        is_of_a_member=is_known(s, commit.member),
+        is_of_a_member=is_in_group(s, commit.member),
         is_of_this_generation=commit.generation == s.group.generation,
         no_assignment_is_pending=s.group.phase != Phase.COMPLETING_REBALANCE,
     )
     s.commits.remove(commit)
     s.committed_by = some(commit.member)
-    me.has_committed = me.has_committed | (me.owns & (me.generation == commit.generation))
+    sender.has_committed = sender.has_committed | (
+        sender.owns & (sender.generation == commit.generation)
+    )
 
 
 @machine.action("GRPS-10", commit=lambda s: s.commits)
 def coordinator_refuses_commit(s: State, commit: Commit) -> None:
-    """A commit is refused, or lost: it changes nothing."""
+    """A commit is refused, or it, valid or not, is lost: it changes nothing."""
     s.commits.remove(commit)
 
 
@@ -267,7 +278,7 @@ def no_member_is_ahead_of_the_coordinator(s: State) -> Bool:
     """The coordinator's generation is the latest: no member that it knows was told a later one."""
     return every(
         Member,
-        lambda m: implies(is_known(s, m), s.client[m].generation <= s.group.generation),
+        lambda m: implies(is_in_group(s, m), s.client[m].generation <= s.group.generation),
     )
 
 
@@ -279,7 +290,7 @@ def a_completed_rebalance_has_only_members_that_rejoined(s: State) -> Bool:
     return every(
         Member,
         lambda m: implies(
-            is_known(s, m) & knows_its_generation(s, m),
+            is_in_group(s, m) & knows_its_generation(s, m),
             s.client[m].generation == s.group.generation,
         ),
     )
@@ -293,7 +304,7 @@ def a_partition_has_one_owner_in_a_generation(s: State) -> Bool:
         lambda m: every(
             Member,
             lambda n: implies(
-                is_known(s, m) & is_known(s, n) & presumes_ownership(s, m),
+                is_in_group(s, m) & is_in_group(s, n) & presumes_ownership(s, m),
                 (m == n) | ~presumes_ownership(s, n),
             ),
         ),
@@ -309,7 +320,7 @@ def members_of_a_stable_group_hold_what_the_leader_gave(s: State) -> Bool:
         Member,
         lambda m: implies(
             (s.group.phase == Phase.STABLE)
-            & is_known(s, m)
+            & is_in_group(s, m)
             & (s.client[m].activity == Activity.CONSUMING),
             s.client[m].owns == (s.group.owner == some(m)),
         ),
@@ -323,7 +334,9 @@ def the_commit_of_the_owner_stands(s: State) -> Bool:
     """
     return every(
         Member,
-        lambda m: implies(is_known(s, m) & s.client[m].has_committed, s.committed_by == some(m)),
+        lambda m: implies(
+            is_in_group(s, m) & s.client[m].has_committed, s.committed_by == some(m)
+        ),
     )
 
 
@@ -352,7 +365,7 @@ def a_group_without_members_is_empty_or_dead(s: State) -> Bool:
     """An empty group, and one that does not exist, has no members, and no partition is given."""
     return implies(
         (s.group.phase == Phase.EMPTY) | (s.group.phase == Phase.DEAD),
-        every(Member, lambda m: ~is_known(s, m)) & s.group.owner.is_none,
+        every(Member, lambda m: ~is_in_group(s, m)) & s.group.owner.is_none,
     )
 
 
@@ -371,8 +384,8 @@ def a_former_owner_still_consumes(s: State) -> Bool:
             lambda n: (
                 presumes_ownership(s, m)
                 & presumes_ownership(s, n)
-                & ~is_known(s, m)
-                & is_known(s, n)
+                & ~is_in_group(s, m)
+                & is_in_group(s, n)
                 & (s.client[m].generation < s.client[n].generation)
             ),
         ),
@@ -385,7 +398,8 @@ def a_member_meets_its_own_late_commit(s: State) -> Bool:
     return exists(
         s.commits,
         lambda commit: (
-            is_known(s, commit.member) & (commit.generation < s.client[commit.member].generation)
+            is_in_group(s, commit.member)
+            & (commit.generation < s.client[commit.member].generation)
         ),
     )
 
@@ -399,7 +413,7 @@ def a_former_life_has_the_same_generation(s: State) -> Bool:
         Member,
         lambda m: (
             is_settled(s)
-            & ~is_known(s, m)
+            & ~is_in_group(s, m)
             & presumes_ownership(s, m)
             & (s.client[m].generation == s.group.generation)
             & (s.group.owner != some(m))
