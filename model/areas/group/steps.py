@@ -10,9 +10,9 @@ joined" are one step, and so are the session timeout and the one for a missing S
 commits are ever on their way: an answer that is late is one on which the member has not acted yet,
 one that is lost is followed by another request, and a SyncGroup that waits is one that comes
 later. What a member learns from an answer it acts on at once. Any member may join again without a
-reason, where Kafka answers one that changed nothing without a rebalance; a leader always gives the
-partition to somebody; who waits for JoinGroup is not removed, where Kafka's new members are in the
-end. What only keeps the model finite is called `generations_are_left` and `there_is_room`.
+reason, where Kafka answers one that changed nothing without a rebalance; a leader always gives
+the partition to somebody; who waits for JoinGroup is not removed, where Kafka's new members are in
+the end. What only keeps the model finite is called `generations_are_left` and `there_is_room`.
 Not modelled: static members (GRPS-18), cooperative rebalancing, the choice of a protocol, versions
 of JoinGroup that give no id first, commits from outside of the group (GRPS-12) and of transactions,
 the offsets themselves, an assignment whose write fails, a change of the coordinator (GRPS-19).
