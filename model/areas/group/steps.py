@@ -14,7 +14,7 @@ reason, where Kafka answers one that changed nothing without a rebalance; a lead
 the partition to somebody; who waits for JoinGroup is not removed, where Kafka's new members are in
 the end. What only keeps the model finite is called `generations_are_left` and `there_is_room`.
 Not modelled: static members (GRPS-18), cooperative rebalancing, the choice of a protocol, versions
-of JoinGroup that give no id first, commits from outside of the group (GRPS-12) and of transactions,
+of JoinGroup that give no id first, commits of transactions or from outside of the group (GRPS-12),
 the offsets themselves, an assignment whose write fails, a change of the coordinator (GRPS-19).
 How to read a machine: `model/README.md`.
 Source: `GroupMetadataManager` and `ClassicGroup` of Apache Kafka 4.0; KIP-62, KIP-394. Clauses:
