@@ -61,9 +61,7 @@ def _to_struct(record: MetadataRecord) -> Struct:
                 isr=None if record.isr is None else list(record.isr),
                 leader=NO_LEADER_CHANGE if record.leader is None else record.leader,
             )
-        case TopicRecord() | RemoveTopicRecord() | ConfigRecord():
-            return Struct(**{name: getattr(record, name) for name in record.__slots__})
-        case ProducerIdsRecord() | FeatureLevelRecord():
+        case _:
             return Struct(**{name: getattr(record, name) for name in record.__slots__})
 
 

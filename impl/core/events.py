@@ -1,12 +1,14 @@
 """What the broker says to its caller.
 
-What it is asked stands in `data_messages`, `topic_messages` and `group_messages`.
+What it is asked stands in the `messages` of each room of the core.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
+
+from impl.core.cluster.messages import Endpoint
 
 
 class Call(NamedTuple):
@@ -38,4 +40,30 @@ class Close:
     call: Call
 
 
-Output: TypeAlias = Reply | NoReply | Close
+@dataclass(frozen=True, slots=True, eq=False)
+class Send:
+    """Ask another node; `Broker.answered` gets this very object back, with what that node said.
+
+    That is None when no answer came within `timeout_ms`, whatever the reason: then nobody knows
+    whether the request took effect. Requests of one lane to one node are asked in order, each
+    after the answer to the one before; lanes do not wait for each other.
+    """
+
+    to: Endpoint
+    lane: str
+    request: Any
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Let another node, the active controller, answer the call in place of this one.
+
+    When it cannot be reached, or says NOT_CONTROLLER, `Broker.not_forwarded` is told.
+    """
+
+    call: Call
+    to: Endpoint
+
+
+Output: TypeAlias = Reply | NoReply | Close | Send | Forward

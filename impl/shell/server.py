@@ -21,7 +21,7 @@ from impl.api.served import (
     unsupported_api_versions,
 )
 from impl.core.broker import Broker
-from impl.core.events import Call, Close, NoReply, Output, Reply
+from impl.core.events import Call, Close, Forward, NoReply, Output, Reply, Send
 from impl.shell.connection import Connection
 from impl.shell.platform import now_ms
 from impl.wire import (
@@ -147,6 +147,8 @@ class Server:
 
     def _carry_out(self, outputs: Iterable[Output]) -> None:
         for output in outputs:
+            if isinstance(output, Send | Forward):
+                continue  # a broker alone has nobody to ask
             connection, request = self._waiting.pop(output.call, (None, None))
             if connection is None or request is None:
                 continue

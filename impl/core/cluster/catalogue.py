@@ -9,16 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from impl.core.cluster.messages import TOPIC_RESOURCE
+from impl.core.cluster.messages import TOPIC_RESOURCE, Endpoint
 from impl.core.cluster.metadata_records import (
+    BrokerRegistrationChangeRecord,
     ConfigRecord,
     FeatureLevelRecord,
     MetadataRecord,
     PartitionChangeRecord,
     PartitionRecord,
     ProducerIdsRecord,
+    RegisterBrokerRecord,
     RemoveTopicRecord,
     TopicRecord,
+    UnregisterBrokerRecord,
 )
 from impl.core.cluster.topics import TopicReference
 
@@ -32,16 +35,48 @@ class Assignment:
     leader: int
     leader_epoch: int
     partition_epoch: int
+    adding_replicas: tuple[int, ...] = ()
+    removing_replicas: tuple[int, ...] = ()
+    leader_recovery_state: int = 0
+    eligible_leader_replicas: tuple[int, ...] = ()
+    last_known_elr: tuple[int, ...] = ()
 
     def changed_by(self, record: PartitionChangeRecord) -> Assignment:
         """ELEC-03, ELEC-04."""
+        given = {name: getattr(record, name) for name in _CHANGEABLE}
         return replace(
             self,
-            isr=self.isr if record.isr is None else record.isr,
-            leader=self.leader if record.leader is None else record.leader,
+            **{name: value for name, value in given.items() if value is not None},
             leader_epoch=self.leader_epoch + (record.leader is not None),
             partition_epoch=self.partition_epoch + 1,
         )
+
+
+_CHANGEABLE = (
+    "replicas",
+    "isr",
+    "leader",
+    "adding_replicas",
+    "removing_replicas",
+    "leader_recovery_state",
+    "eligible_leader_replicas",
+    "last_known_elr",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A broker that registered: where it is, in which life, and whether it counts as alive."""
+
+    endpoint: Endpoint
+    incarnation_id: UUID
+    broker_epoch: int
+    fenced: bool
+    in_controlled_shutdown: bool
+
+    @property
+    def is_active(self) -> bool:
+        return not self.fenced and not self.in_controlled_shutdown
 
 
 @dataclass(slots=True)
@@ -56,6 +91,7 @@ class Catalogue:
     def __init__(self) -> None:
         self.topics: dict[str, Topic] = {}
         self.features: dict[str, int] = {}
+        self.brokers: dict[int, Registration] = {}
         self.next_producer_id = 0
         self.removed_topic_ids: set[UUID] = set()
         self._by_id: dict[UUID, Topic] = {}
@@ -77,6 +113,11 @@ class Catalogue:
                     record.leader,
                     record.leader_epoch,
                     record.partition_epoch,
+                    record.adding_replicas,
+                    record.removing_replicas,
+                    record.leader_recovery_state,
+                    record.eligible_leader_replicas,
+                    record.last_known_elr,
                 )
             case PartitionChangeRecord(topic_id, partition):
                 partitions = self._by_id[topic_id].partitions
@@ -91,7 +132,36 @@ class Catalogue:
             case FeatureLevelRecord(name, level):
                 self.features[name] = level
                 return None
+            case _:
+                self._apply_broker(record)
+                return None
         return self._by_id[record.topic_id]
+
+    def _apply_broker(
+        self,
+        record: RegisterBrokerRecord | BrokerRegistrationChangeRecord | UnregisterBrokerRecord,
+    ) -> None:
+        match record:
+            case RegisterBrokerRecord(endpoint):
+                self.brokers[endpoint.node_id] = Registration(
+                    endpoint,
+                    record.incarnation_id,
+                    record.broker_epoch,
+                    record.fenced,
+                    record.in_controlled_shutdown,
+                )
+            case BrokerRegistrationChangeRecord(broker_id):
+                known = self.brokers[broker_id]
+                leaves = record.in_controlled_shutdown
+                self.brokers[broker_id] = replace(
+                    known,
+                    fenced=known.fenced if record.fenced is None else record.fenced,
+                    in_controlled_shutdown=(
+                        known.in_controlled_shutdown if leaves is None else leaves
+                    ),
+                )
+            case UnregisterBrokerRecord(broker_id):
+                self.brokers.pop(broker_id, None)
 
     def _remove(self, topic_id: UUID) -> Topic:
         topic = self._by_id.pop(topic_id)
