@@ -7,7 +7,8 @@ whatever goes wrong below it is raised as `StorageError`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 Bytes: TypeAlias = bytes | bytearray | memoryview
@@ -50,12 +51,25 @@ class Storage(Protocol):
         """Remove a file, or a folder with all that is in it; nothing happens if it is gone."""
 
 
+@dataclass(slots=True)
+class _File:
+    content: bytearray
+    flushed: int | None = None
+    """How much of the content survives the loss of power; None: the name does not."""
+    former: bytes | None = None
+    """What survives in its place, after it was cut or replaced and not flushed since."""
+
+    def survivor(self) -> bytes | None:
+        if self.former is not None or self.flushed is None:
+            return self.former
+        return bytes(self.content[: self.flushed])
+
+
 class MemoryStorage:
     """Files in memory, which forget on `crash` what was not flushed."""
 
     def __init__(self) -> None:
-        self._files: dict[str, bytearray] = {}
-        self._flushed: dict[str, bytes] = {}
+        self._files: dict[str, _File] = {}
 
     def folders(self) -> list[str]:
         return sorted({path.partition("/")[0] for path in self._files if "/" in path})
@@ -65,35 +79,53 @@ class MemoryStorage:
         return sorted(path[len(prefix) :] for path in self._files if path.startswith(prefix))
 
     def size(self, path: str) -> int | None:
-        return len(self._files[path]) if path in self._files else None
+        return len(self._files[path].content) if path in self._files else None
 
     def read(self, path: str, position: int, length: int) -> bytes:
-        try:
-            return bytes(self._files[path][position : position + length])
-        except KeyError:
-            raise StorageError(f"there is no file {path}") from None
+        return bytes(self._file(path).content[position : position + length])
 
     def append(self, path: str, parts: Iterable[Bytes]) -> None:
-        content = self._files.setdefault(path, bytearray())
+        content = self._files.setdefault(path, _File(bytearray())).content
         for part in parts:
             content += part
 
     def truncate(self, path: str, size: int) -> None:
-        del self._files[path][size:]
+        file = self._file(path)
+        if file.flushed is not None and size < file.flushed:
+            file.former, file.flushed = file.survivor(), None
+        del file.content[size:]
 
     def flush(self, path: str) -> None:
-        self._flushed[path] = bytes(self._files[path])
+        file = self._file(path)
+        file.flushed, file.former = len(file.content), None
 
     def replace(self, path: str, content: bytes, *, durable: bool = True) -> None:
-        self._files[path] = bytearray(content)
-        if durable:
-            self._flushed[path] = content
+        known = self._files.get(path)
+        former = None if durable or known is None else known.survivor()
+        self._files[path] = _File(bytearray(content), len(content) if durable else None, former)
 
     def delete(self, path: str) -> None:
         for name in [n for n in self._files if n == path or n.startswith(path + "/")]:
             del self._files[name]
-            self._flushed.pop(name, None)
 
-    def crash(self) -> None:
-        """Lose power: each file becomes what it was when it was last flushed."""
-        self._files = {path: bytearray(content) for path, content in self._flushed.items()}
+    def _file(self, path: str) -> _File:
+        try:
+            return self._files[path]
+        except KeyError:
+            raise StorageError(f"there is no file {path}") from None
+
+    def crash(self, kept: Callable[[int], int] = lambda _size: 0) -> None:
+        """Lose power: each file becomes what it was when it was last flushed.
+
+        Of what was appended since, `kept` says how many of so many bytes survive by chance.
+        """
+        survivors = {}
+        for path, file in self._files.items():
+            content = file.survivor()
+            if content is None:
+                continue
+            if file.former is None and file.flushed is not None:
+                tail = file.content[file.flushed :]
+                content += bytes(tail[: kept(len(tail))])
+            survivors[path] = _File(bytearray(content), len(content))
+        self._files = survivors
