@@ -55,15 +55,21 @@ class Send:
     timeout_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Forward:
     """Let another node, the active controller, answer the call in place of this one.
 
-    When it cannot be reached, or says NOT_CONTROLLER, `Broker.not_forwarded` is told.
+    That node is to be asked by `Broker.handle_forwarded`. When it does not answer in time, or answers
+    `NOT_CONTROLLER`, `Broker.not_forwarded` gets this very object back.
     """
 
     call: Call
+    request: Any
     to: Endpoint
+    timeout_ms: int
 
+
+NOT_CONTROLLER = "NOT_CONTROLLER"
+"""The result of a forwarded request at a node that is not the active controller."""
 
 Output: TypeAlias = Reply | NoReply | Close | Send | Forward
