@@ -59,8 +59,8 @@ class Send:
 class Forward:
     """Let another node, the active controller, answer the call in place of this one.
 
-    That node is to be asked by `Broker.handle_forwarded`. When it does not answer in time, or answers
-    `NOT_CONTROLLER`, `Broker.not_forwarded` gets this very object back.
+    That node is to be asked by `Broker.handle_forwarded`. When it does not answer in time, or
+    answers `NOT_CONTROLLER`, `Broker.not_forwarded` gets this very object back.
     """
 
     call: Call
