@@ -67,6 +67,11 @@ class FetchPartition:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
+    """`cluster_id` is what voters and observers of the metadata quorum send; others leave it out.
+
+    `replica_epoch` is the broker epoch of the follower that asks, as far as it knows one.
+    """
+
     max_wait_ms: int
     min_bytes: int
     max_bytes: int
@@ -78,10 +83,17 @@ class Fetch:
     replica_id: int = NO_REPLICA
     may_use_zstd: bool = True
     uses_topic_ids: bool = False
+    cluster_id: str | None = None
+    replica_epoch: int = -1
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedPartition:
+    """`current_leader` (id, epoch) goes with every answer about the metadata log.
+
+    The id is -1 while the node that answers knows no leader of that epoch (CurrentLeader, tag 1).
+    """
+
     topic: TopicReference
     partition: int
     error: ErrorCode = ErrorCode.NONE
@@ -91,6 +103,7 @@ class FetchedPartition:
     records: Bytes = b""
     diverging_epoch: EpochEnd | None = None
     lists_aborted_transactions: bool = False
+    current_leader: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
