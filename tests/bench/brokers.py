@@ -1,9 +1,9 @@
 """The reference broker beside Apache Kafka, with one client: `python -m tests.bench.brokers`.
 
-Both are started as the suite starts them, and librdkafka writes and reads the same records on both,
-in turns: a round of one, a round of the other. Medians over the rounds and their ratio are printed;
-above 1 the reference broker is better. Start-up is the time until the first answer, memory the
-resident set of all processes after the load.
+Both are started as the suite starts them, and librdkafka writes and reads the same records on
+both, in turns: a round of one, a round of the other. Medians over the rounds and their ratio are
+printed; above 1 the reference broker is better. Start-up is the time until the first answer,
+memory the resident set of all processes after the load.
 """
 
 import argparse
@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from tabulate import tabulate
 
 from conformance.targets.apache_kafka import ApacheKafka
@@ -166,7 +167,7 @@ def table(ours: Mapping[str, list[float]], theirs: Mapping[str, list[float]]) ->
         ratio = other / mine if row.startswith(LESS_IS_BETTER) else mine / other
         rows.append((row, mine, other, ratio))
     headers = ("median", "reference", "Apache Kafka", "ratio")
-    return tabulate(rows, headers, floatfmt=(None, ".2f", ".2f", ".2f"))
+    return tabulate(rows, headers, floatfmt=("", ".2f", ".2f", ".2f"))
 
 
 def bench(
