@@ -12,6 +12,7 @@ from spec.wire.errors import ErrorCode
 NO_LEADER_EPOCH = -1
 NO_OFFSET = -1
 NO_REPLICA = -1
+UNLIMITED_HIGH_WATERMARK = 2**63 - 1
 
 READ_UNCOMMITTED = 0
 READ_COMMITTED = 1
@@ -57,12 +58,19 @@ class Produced:
 
 @dataclass(frozen=True, slots=True)
 class FetchPartition:
+    """`high_watermark` is what a follower of the metadata log knows (since version 18).
+
+    A parked fetch is answered when the leader knows a higher one; the default asks for no such
+    thing.
+    """
+
     topic: TopicReference
     partition: int
     fetch_offset: int
     max_bytes: int
     current_leader_epoch: int = NO_LEADER_EPOCH
     last_fetched_epoch: int = NO_LEADER_EPOCH
+    high_watermark: int = UNLIMITED_HIGH_WATERMARK
 
 
 @dataclass(frozen=True, slots=True)
