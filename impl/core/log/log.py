@@ -199,6 +199,40 @@ class Log:
     def flush(self) -> None:
         self.segments[-1].flush(self._storage)
 
+    def truncate_to(self, offset: int) -> None:
+        """Forget every batch that reaches the offset or lies above it (REPL-12).
+
+        The log then ends at the offset, or before it where a batch spans it. Durable on return: a
+        replica that cut its log must not find the cut records again.
+        """
+        if offset >= self.log_end_offset:
+            return
+        if offset < self.segments[0].base_offset:
+            self.truncate_fully_and_start_at(offset)
+            return
+        keep = self._segment_of(offset) + 1
+        self._delete_segments(keep)
+        self.segments[-1].truncate_to(self._storage, offset)
+        self.segments[-1].flush(self._storage)
+        self.log_start_offset = min(self.log_start_offset, self.log_end_offset)
+        self.epochs.truncate_end(self.log_end_offset)
+        self._write_epochs()
+
+    def truncate_fully_and_start_at(self, offset: int) -> None:
+        """Forget everything, and go on at another offset."""
+        created_ms = self.segments[-1].created_ms
+        self._delete_segments(0)
+        self._add_segment(offset, created_ms)
+        self.log_start_offset = offset
+        self.epochs.entries.clear()
+        self._write_epochs()
+
+    def _delete_segments(self, keep: int) -> None:
+        """The last one first: whatever a crash leaves is a log without a hole."""
+        for segment in reversed(self.segments[keep:]):
+            segment.delete(self._storage)
+        del self.segments[keep:]
+
     def advance_log_start(self, offset: int) -> None:
         """Forget what is below: at once for readers, on disk when a whole segment is (RETN-04)."""
         if offset <= self.log_start_offset:

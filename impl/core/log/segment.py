@@ -195,6 +195,30 @@ class Segment:
 
     # Leaving
 
+    def truncate_to(self, storage: Storage, offset: int) -> None:
+        """Cut off the first batch that reaches the offset, and all behind it."""
+        for position, header in self.batches(storage, offset):
+            storage.truncate(self.log_path, position)
+            self._forget_from(storage, position, min(offset, header.base_offset))
+            return
+        self.next_offset = offset
+
+    def _forget_from(self, storage: Storage, position: int, next_offset: int) -> None:
+        self.size, self.next_offset = position, next_offset
+        self.offset_index = [entry for entry in self.offset_index if entry[1] < position]
+        self.time_index = [entry for entry in self.time_index if entry[1] < next_offset]
+        self.bytes_since_entry = 0
+        self.max_timestamp, self.offset_of_max_timestamp = NO_TIMESTAMP, -1
+        if self.time_index:
+            self.max_timestamp, self.offset_of_max_timestamp = self.time_index[-1]
+        if position == 0:
+            self.first_timestamp = NO_TIMESTAMP
+        for _, header in self.batches(storage, max(self.offset_of_max_timestamp, 0)):
+            if header.max_timestamp > self.max_timestamp:
+                self.max_timestamp = header.max_timestamp
+                self.offset_of_max_timestamp = header.last_offset
+        self.write_indexes(storage)
+
     def delete(self, storage: Storage) -> None:
         for suffix in ("log", "index", "timeindex"):
             storage.delete(self.path(suffix))
