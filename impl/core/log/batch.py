@@ -33,7 +33,7 @@ SEQUENCES = 1 << 31
 _COMPRESSION_MASK = 0x07
 _LOG_APPEND_TIME = 0x08
 _TRANSACTIONAL = 0x10
-_CONTROL = 0x20
+CONTROL = 0x20
 
 NOT_COMPRESSED = 0
 ZSTD = 4
@@ -88,7 +88,7 @@ class BatchHeader(NamedTuple):
 
     @property
     def is_control(self) -> bool:
-        return bool(self.attributes & _CONTROL)
+        return bool(self.attributes & CONTROL)
 
     @property
     def has_producer_id(self) -> bool:
@@ -195,7 +195,8 @@ def read_records(header: BatchHeader, payload: Bytes) -> Iterator[Record]:
         raise MalformedRecordsError("the batch holds more than its number of records")
 
 
-def _put_varint(value: int) -> bytes:
+def write_varint(value: int) -> bytes:
+    """A number in zigzag form, seven bits a byte."""
     value = (value << 1) ^ (value >> 63)
     out = bytearray()
     while value > 0x7F:
@@ -205,8 +206,9 @@ def _put_varint(value: int) -> bytes:
     return bytes(out)
 
 
-def _put_sized(field: bytes | None) -> bytes:
-    return _put_varint(-1) if field is None else _put_varint(len(field)) + field
+def write_sized(field: bytes | None) -> bytes:
+    """A field behind its length, which is -1 for None."""
+    return write_varint(-1) if field is None else write_varint(len(field)) + field
 
 
 def build_batch(
@@ -216,9 +218,9 @@ def build_batch(
     payload = bytearray()
     for offset_delta, (key, value) in enumerate(records):
         body = b"".join(
-            (b"\0", b"\0", _put_varint(offset_delta), _put_sized(key), _put_sized(value), b"\0")
+            (b"\0", b"\0", write_varint(offset_delta), write_sized(key), write_sized(value), b"\0")
         )
-        payload += _put_varint(len(body)) + body
+        payload += write_varint(len(body)) + body
     header = BatchHeader(
         base_offset=0,
         batch_length=MINIMUM_LENGTH + len(payload),
