@@ -71,6 +71,7 @@ class TopicConfig:
         10 << 20, at_most=INT_MAX, at_least=24, broker="log.index.size.max.bytes"
     )
     segment_ms: int = option(WEEK_MS, at_least=1, broker="log.roll.ms")
+    unclean_leader_election_enable: bool = option(False, broker="unclean.leader.election.enable")
 
     @property
     def codec(self) -> int | None:
@@ -91,11 +92,16 @@ class TopicConfig:
 @dataclass(frozen=True, slots=True)
 class BrokerConfig:
     auto_create_topics_enable: bool = option(True)
+    auto_leader_rebalance_enable: bool = option(True)
+    broker_heartbeat_interval_ms: int = option(2_000, at_least=1, at_most=INT_MAX)
     broker_rack: str = option("")
+    broker_session_timeout_ms: int = option(9_000, at_least=1, at_most=INT_MAX)
     connections_max_idle_ms: int = option(10 * MINUTE_MS)
     default_replication_factor: int = option(1, at_most=INT_MAX, at_least=1)
     delete_topic_enable: bool = option(True)
     fetch_max_bytes: int = option(55 << 20, at_most=INT_MAX, at_least=1024)
+    leader_imbalance_check_interval_seconds: int = option(300, at_least=1, at_most=INT_MAX)
+    leader_imbalance_per_broker_percentage: int = option(10, at_least=0, at_most=INT_MAX)
     log_retention_check_interval_ms: int = option(5 * MINUTE_MS, at_least=1)
     max_incremental_fetch_session_cache_slots: int = option(1000, at_least=0, at_most=INT_MAX)
     node_id: int = option(1, at_most=INT_MAX, at_least=0)
@@ -195,6 +201,13 @@ class Properties:
     topic_defaults: TopicConfig
     others: Mapping[type[Any], Any]
     given: Mapping[str, str]
+
+
+def known_names(*others: type[Any]) -> frozenset[str]:
+    """Every name that `parse_properties` takes."""
+    kinds = (BrokerConfig, *others)
+    names = (name for kind in kinds for name in options(kind))
+    return frozenset((*names, *topic_options_of_broker(), *_LARGER_UNITS, *_SYNONYMS))
 
 
 def parse_properties(given: Mapping[str, str], *others: type[Any]) -> Properties:
