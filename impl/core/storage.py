@@ -47,6 +47,9 @@ class Storage(Protocol):
     def replace(self, path: str, content: bytes, *, durable: bool = True) -> None:
         """Give a file new content at once: a reader, or a restart, sees the old or the new."""
 
+    def rename(self, path: str, new_path: str) -> None:
+        """Give a flushed file another name, in place of what had it; durable on return."""
+
     def delete(self, path: str) -> None:
         """Remove a file, or a folder with all that is in it; nothing happens if it is gone."""
 
@@ -103,6 +106,10 @@ class MemoryStorage:
         known = self._files.get(path)
         former = None if durable or known is None else known.survivor()
         self._files[path] = _File(bytearray(content), len(content) if durable else None, former)
+
+    def rename(self, path: str, new_path: str) -> None:
+        self._files[new_path] = self._file(path)
+        del self._files[path]
 
     def delete(self, path: str) -> None:
         for name in [n for n in self._files if n == path or n.startswith(path + "/")]:

@@ -119,6 +119,15 @@ class FileStorage:
             self._flush_folder(target.parent)
 
     @_raising_storage_error
+    def rename(self, path: str, new_path: str) -> None:
+        self._forget(path)
+        self._forget(new_path)
+        target = self._folder / new_path
+        os.rename(self._folder / path, target)
+        self._new_names -= {path, new_path}
+        self._flush_folder(target.parent)
+
+    @_raising_storage_error
     def delete(self, path: str) -> None:
         for name in [n for n in self._open if f"{n}/".startswith(f"{path}/")]:
             self._forget(name)
