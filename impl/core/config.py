@@ -51,6 +51,9 @@ class TopicConfig:
     index_interval_bytes: int = option(
         4096, at_most=INT_MAX, at_least=0, broker="log.index.interval.bytes"
     )
+    max_compaction_lag_ms: int = option(
+        LONG_MAX, at_least=1, broker="log.cleaner.max.compaction.lag.ms"
+    )
     max_message_bytes: int = option(
         1_048_588, at_most=INT_MAX, at_least=0, broker="message.max.bytes"
     )
@@ -63,6 +66,10 @@ class TopicConfig:
     message_timestamp_type: str = option(
         "CreateTime", one_of=("CreateTime", "LogAppendTime"), broker="log.message.timestamp.type"
     )
+    min_cleanable_dirty_ratio: float = option(
+        0.5, at_least=0, at_most=1, broker="log.cleaner.min.cleanable.ratio"
+    )
+    min_compaction_lag_ms: int = option(0, at_least=0, broker="log.cleaner.min.compaction.lag.ms")
     min_insync_replicas: int = option(1, at_most=INT_MAX, at_least=1, broker="min.insync.replicas")
     retention_bytes: int = option(-1, at_least=-1, broker="log.retention.bytes")
     retention_ms: int = option(WEEK_MS, at_least=-1, broker="log.retention.ms")
@@ -73,12 +80,24 @@ class TopicConfig:
     segment_ms: int = option(WEEK_MS, at_least=1, broker="log.roll.ms")
     unclean_leader_election_enable: bool = option(False, broker="unclean.leader.election.enable")
 
+    def __post_init__(self) -> None:
+        if self.min_compaction_lag_ms > self.max_compaction_lag_ms:
+            raise ConfigError(
+                f"min.compaction.lag.ms, {self.min_compaction_lag_ms}, is more than"
+                f" max.compaction.lag.ms, {self.max_compaction_lag_ms}."
+            )
+
     @property
     def codec(self) -> int | None:
         """The number of the codec that all batches get, or None if they keep their own."""
         if self.compression_type == "producer":
             return None
         return COMPRESSIONS.index(self.compression_type)
+
+    @property
+    def roll_ms(self) -> int:
+        """How old the active segment may become: no older than compaction may be late."""
+        return min(self.segment_ms, self.max_compaction_lag_ms if self.is_compacted else LONG_MAX)
 
     @property
     def is_compacted(self) -> bool:
@@ -102,6 +121,11 @@ class BrokerConfig:
     fetch_max_bytes: int = option(55 << 20, at_most=INT_MAX, at_least=1024)
     leader_imbalance_check_interval_seconds: int = option(300, at_least=1, at_most=INT_MAX)
     leader_imbalance_per_broker_percentage: int = option(10, at_least=0, at_most=INT_MAX)
+    log_cleaner_backoff_ms: int = option(15_000, at_least=0)
+    log_cleaner_dedupe_buffer_size: int = option(128 << 20, at_least=1)
+    log_cleaner_enable: bool = option(True)
+    log_cleaner_io_buffer_size: int = option(512 << 10, at_most=INT_MAX, at_least=1)
+    log_flush_offset_checkpoint_interval_ms: int = option(MINUTE_MS, at_most=INT_MAX, at_least=0)
     log_retention_check_interval_ms: int = option(5 * MINUTE_MS, at_least=1)
     max_incremental_fetch_session_cache_slots: int = option(1000, at_least=0, at_most=INT_MAX)
     node_id: int = option(1, at_most=INT_MAX, at_least=0)
@@ -139,6 +163,16 @@ def _number(name: str, text: str, at_least: int | None = None, at_most: int = LO
     return value
 
 
+def _fraction(name: str, text: str, at_least: int, at_most: int) -> float:
+    try:
+        value = float(text.strip())
+    except ValueError:
+        raise ConfigError(f"{name} is a number, and {text!r} is none.") from None
+    if not at_least <= value <= at_most:
+        raise ConfigError(f"{name} lies between {at_least} and {at_most}, and {value} does not.")
+    return value
+
+
 def _check_choice(name: str, value: str, one_of: tuple[str, ...]) -> None:
     if one_of and value not in one_of:
         raise ConfigError(f"{name} is one of {', '.join(one_of)}, and not {value!r}.")
@@ -154,6 +188,8 @@ def parse_option(kind: type[Any], name: str, text: str) -> Any:
     one_of = rules.get("one_of", ())
     if type_ is int:
         return _number(name, text, rules.get("at_least"), rules.get("at_most", LONG_MAX))
+    if type_ is float:
+        return _fraction(name, text, rules["at_least"], rules["at_most"])
     if type_ is bool:
         _check_choice(name, text.strip().lower(), ("true", "false"))
         return text.strip().lower() == "true"

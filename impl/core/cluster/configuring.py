@@ -43,7 +43,7 @@ from impl.core.config import (
 from impl.core.refusal import KafkaError
 from spec.wire.errors import ErrorCode
 
-_BOOLEAN, _STRING, _INT, _LONG, _LIST = 1, 2, 3, 5, 7
+_BOOLEAN, _STRING, _INT, _LONG, _DOUBLE, _LIST = 1, 2, 3, 5, 6, 7
 
 
 class Configuring:
@@ -202,4 +202,4 @@ def _type_of(kind: type[Any], definition: Field[Any]) -> int:
     type_ = get_type_hints(kind)[definition.name]
     if type_ is int:
         return _INT if definition.metadata.get("at_most") == INT_MAX else _LONG
-    return {bool: _BOOLEAN, str: _STRING}.get(type_, _LIST)
+    return {bool: _BOOLEAN, str: _STRING, float: _DOUBLE}.get(type_, _LIST)
