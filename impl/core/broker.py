@@ -15,7 +15,6 @@ from impl.core.cluster.administration import Administration
 from impl.core.cluster.catalogue import Catalogue, Topic
 from impl.core.cluster.controller import Controller
 from impl.core.cluster.messages import Endpoint
-from impl.core.cluster.metadata_log import MetadataLog
 from impl.core.cluster.metadata_records import MetadataCodec, MetadataRecord, RemoveTopicRecord
 from impl.core.config import BrokerConfig, Properties
 from impl.core.data.fetch_sessions import FetchSessions
@@ -38,6 +37,7 @@ from impl.core.groups.coordination import Coordination, CoordinatorCodec
 from impl.core.groups.messages import GroupRequest
 from impl.core.groups.rebalance import ReadSubscription
 from impl.core.log.log import Platform
+from impl.core.quorum.metadata_log import MetadataLog
 from impl.core.refusal import KafkaError
 from spec.wire.errors import ErrorCode
 
@@ -93,14 +93,15 @@ class Broker:
         self._next_cleaning_ms = now_ms + self.config.log_retention_check_interval_ms
         self._outputs: list[Output] = []
         self._metadata_log = MetadataLog(platform, codecs.metadata, now_ms)
+        self._metadata_epoch = self._metadata_log.last_epoch + 1
         self._start(now_ms)
 
     def _start(self, now_ms: int) -> None:
-        for record in self._metadata_log.replay():
+        for _, record in self._metadata_log.records():
             self.catalogue.apply(record)
         records = self._controller.begin_leader_epochs(self.endpoint.node_id)
         if records:
-            self._metadata_log.append(records, now_ms)
+            self._metadata_log.append(records, self._metadata_epoch, now_ms)
             for record in records:
                 self.catalogue.apply(record)
         self.partitions.load(now_ms)
@@ -182,7 +183,7 @@ class Broker:
         """Write the records, and do what they say. Raises KafkaError, having done nothing."""
         if not records:
             return
-        self._metadata_log.append(records, now_ms)
+        self._metadata_log.append(records, self._metadata_epoch, now_ms)
         changed: dict[str, Topic] = {}
         for record in records:
             topic = self.catalogue.apply(record)
