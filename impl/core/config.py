@@ -241,7 +241,7 @@ class Properties:
 
 def known_names(*others: type[Any]) -> frozenset[str]:
     """Every name that `parse_properties` takes."""
-    kinds = (BrokerConfig, *others)
+    kinds: tuple[type[Any], ...] = (BrokerConfig, *others)
     names = (name for kind in kinds for name in options(kind))
     return frozenset((*names, *topic_options_of_broker(), *_LARGER_UNITS, *_SYNONYMS))
 

@@ -20,7 +20,7 @@ _Result = TypeVar("_Result")
 
 
 class FolderInUseError(Exception):
-    """Another broker works in the data folder."""
+    """Another broker works in the data folder, whose number stands in its lock."""
 
 
 def _raising_storage_error(
@@ -50,8 +50,13 @@ class FileStorage:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            number = os.pread(self._lock, 20, 0).decode(errors="replace").strip()
             os.close(self._lock)
-            raise FolderInUseError(f"another broker works in {folder}.") from None
+            raise FolderInUseError(
+                f"another broker works in {folder}: process {number}."
+            ) from None
+        os.truncate(self._lock, 0)
+        os.pwrite(self._lock, b"%d\n" % os.getpid(), 0)
 
     def close(self) -> None:
         for path in list(self._open):

@@ -1,22 +1,29 @@
-"""A broker put together: identity, storage, codecs, core, server."""
+"""A broker put together: identity, storage, codecs, core, listeners, peers."""
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
-from uuid import uuid4
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from impl.api.group_records import decode_record, encode_record, read_subscription
 from impl.api.metadata_records import decode, encode
+from impl.api.served import BROKER, CONTROLLER
 from impl.core.broker import Broker, Codecs
 from impl.core.cluster.messages import Endpoint
 from impl.core.cluster.metadata_records import MetadataRecord
-from impl.core.config import ConfigError, Properties
+from impl.core.config import ConfigError
+from impl.core.events import Call, Forward, Output, Send
 from impl.core.groups.records import CoordinatorRecord
 from impl.core.storage import Storage
+from impl.shell.driver import Core, Driver
+from impl.shell.identity import claim
+from impl.shell.network import Network
+from impl.shell.peers import Peers
 from impl.shell.platform import now_ms, platform
+from impl.shell.properties import NodeProperties
 from impl.shell.server import Server
-
-_META_PROPERTIES = "meta.properties"
 
 
 class MetadataRecords:
@@ -38,46 +45,97 @@ class GroupRecords:
 CODECS = Codecs(MetadataRecords(), GroupRecords(), read_subscription)
 
 
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """Those that the node listens on, bound; `controller` only where the network has one."""
+
+    clients: socket.socket
+    controller: socket.socket | None = None
+
+    def close(self) -> None:
+        self.clients.close()
+        if self.controller is not None:
+            self.controller.close()
+
+
 class Node:
-    def __init__(self, storage: Storage, properties: Properties, host: str, port: int) -> None:
-        """Raises ConfigError if the data folder belongs to another node."""
-        config = properties.broker
-        endpoint = Endpoint(config.node_id, host, port, config.broker_rack or None)
-        cluster_id = _cluster_id(storage, config.node_id)
-        self._broker = Broker(
-            platform(storage), CODECS, properties, endpoint, cluster_id, now_ms()
+    def __init__(
+        self,
+        storage: Storage,
+        node: NodeProperties,
+        network: Network,
+        sockets: Sockets,
+        cluster_id: str | None,
+    ) -> None:
+        """To be made in the event loop. Raises ConfigError if the folder is another node's."""
+        config = node.properties.broker
+        self.advertised = replace(
+            network.advertised, port=network.advertised.port or _port(sockets.clients)
         )
-        self.server = Server(self._broker)
+        endpoint = Endpoint(
+            config.node_id, self.advertised.host, self.advertised.port, config.broker_rack or None
+        )
+        alone = {config.node_id: endpoint}
+        voters = network.voters or alone
+        cluster_id = claim(storage, config.node_id, cluster_id, may_invent=len(voters) == 1)
+        self._core = _core(storage, node, endpoint, cluster_id, voters)
+        self._driver = Driver(self._core, Peers(f"node-{config.node_id}"))
+        self._servers = [(Server(self._driver, BROKER, config), sockets.clients)]
+        if sockets.controller is not None:
+            server = Server(self._driver, CONTROLLER, config)
+            self._servers.append((server, sockets.controller))
+        self.ready = self._driver.ready
+        self.may_stop = self._driver.may_stop
+        self.failed = self._driver.failed
+
+    async def start(self) -> None:
+        for server, listener in self._servers:
+            await server.start(listener)
+        self._driver.start()
+
+    def begin_shutdown(self) -> None:
+        """Let others take over what this node leads, as far as they can."""
+        self._driver.begin_shutdown()
 
     async def stop(self) -> None:
-        await self.server.stop()
-        self._broker.stop()
+        for server, _ in self._servers:
+            await server.stop()
+        self._driver.stop()
+        if not self.failed.is_set():
+            self._core.stop()
 
 
-def _cluster_id(storage: Storage, node_id: int) -> str:
-    """Read the identity that the data folder was given when it was new, or give it one."""
-    size = storage.size(_META_PROPERTIES)
-    if size is None:
-        cluster_id = _random_id()
-        content = {
-            "version": "1",
-            "cluster.id": cluster_id,
-            "node.id": str(node_id),
-            "directory.id": _random_id(),
-        }
-        lines = "".join(f"{name}={value}\n" for name, value in content.items())
-        storage.replace(_META_PROPERTIES, lines.encode())
-        return cluster_id
-    text = storage.read(_META_PROPERTIES, 0, size).decode(errors="replace")
-    stored = dict(line.partition("=")[::2] for line in text.splitlines() if "=" in line)
-    if not stored.keys() >= {"node.id", "cluster.id"}:
-        raise ConfigError(f"{_META_PROPERTIES} in the data folder lacks node.id or cluster.id.")
-    if stored["node.id"] != str(node_id):
-        raise ConfigError(
-            f"the data folder belongs to node {stored['node.id']}, and this is node {node_id}."
-        )
-    return stored["cluster.id"]
+def _port(listener: socket.socket) -> int:
+    port: int = listener.getsockname()[1]
+    return port
 
 
-def _random_id() -> str:
-    return urlsafe_b64encode(uuid4().bytes).rstrip(b"=").decode()
+class _Alone(Broker):
+    """A broker that has nobody to ask and nobody to leave its work to."""
+
+    is_ready = True
+    may_stop = True
+
+    def handle_forwarded(self, call: Call, request: Any, now_ms: int) -> list[Output]:
+        return self.handle(call, request, now_ms)
+
+    def answered(self, _sent: Send, _answer: Any, _now_ms: int) -> list[Output]:
+        return []
+
+    def not_forwarded(self, _forward: Forward, _now_ms: int) -> list[Output]:
+        return []
+
+    def begin_shutdown(self, _now_ms: int) -> list[Output]:
+        return []
+
+
+def _core(
+    storage: Storage,
+    node: NodeProperties,
+    endpoint: Endpoint,
+    cluster_id: str,
+    voters: Mapping[int, Endpoint],
+) -> Core:
+    if voters.keys() != {endpoint.node_id}:
+        raise ConfigError("this broker does not work with others yet: it is its only voter.")
+    return _Alone(platform(storage), CODECS, node.properties, endpoint, cluster_id, now_ms())

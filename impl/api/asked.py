@@ -1,0 +1,10 @@
+"""Everything that nodes ask of each other, by the type of the core's request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from impl.api.asking import Asking
+
+ASKED: Mapping[type[Any], Asking] = {}
