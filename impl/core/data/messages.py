@@ -100,6 +100,7 @@ class FetchedPartition:
     """`current_leader` (id, epoch) goes with every answer about the metadata log.
 
     The id is -1 while the node that answers knows no leader of that epoch (CurrentLeader, tag 1).
+    `aborted` (TXNI-13): producer id and first offset of each aborted transaction in the records.
     """
 
     topic: TopicReference
@@ -111,6 +112,7 @@ class FetchedPartition:
     records: Bytes = b""
     diverging_epoch: EpochEnd | None = None
     lists_aborted_transactions: bool = False
+    aborted: tuple[tuple[int, int], ...] = ()
     current_leader: tuple[int, int] | None = None
 
 
