@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from functools import partial
 from uuid import UUID
 
 from impl.core.cluster.catalogue import Catalogue, Topic
@@ -40,6 +41,7 @@ class Partitions:
         self._recovery_points = OffsetCheckpoint(
             platform.storage, "recovery-point-offset-checkpoint"
         )
+        self.cleaned = OffsetCheckpoint(platform.storage, "cleaner-offset-checkpoint")
 
     def __iter__(self) -> Iterator[Partition]:
         return iter(self._open.values())
@@ -120,6 +122,7 @@ class Partitions:
             log_start_offset=self._log_starts.get(at),
             recovery_point=self._recovery_points.get(at),
             replay=producers.appended,
+            before_truncation=partial(self.cleaned.lower, at),
         )
         return Partition(at, topic_id, self._node_id, self._platform, log, producers)
 
@@ -135,6 +138,7 @@ class Partitions:
     def _forget(self, gone: list[TopicPartition]) -> None:
         self._log_starts.forget(gone)
         self._recovery_points.forget(gone)
+        self.cleaned.forget(gone)
 
     # Durability
 

@@ -34,6 +34,7 @@ _COMPRESSION_MASK = 0x07
 _LOG_APPEND_TIME = 0x08
 _TRANSACTIONAL = 0x10
 CONTROL = 0x20
+DELETE_HORIZON = 0x40
 
 NOT_COMPRESSED = 0
 ZSTD = 4
@@ -91,6 +92,11 @@ class BatchHeader(NamedTuple):
         return bool(self.attributes & CONTROL)
 
     @property
+    def delete_horizon_ms(self) -> int | None:
+        """Until when tombstones, or a marker, stay: compaction puts it into the base timestamp."""
+        return self.base_timestamp if self.attributes & DELETE_HORIZON else None
+
+    @property
     def has_producer_id(self) -> bool:
         return self.producer_id > NO_PRODUCER_ID
 
@@ -125,12 +131,18 @@ def with_codec(header: BatchHeader, codec: int, payload_size: int) -> BatchHeade
     return header._replace(attributes=attributes, batch_length=MINIMUM_LENGTH + payload_size)
 
 
+def with_delete_horizon(header: BatchHeader, horizon_ms: int) -> BatchHeader:
+    """KIP-534. The timestamps of the records are to be counted from the horizon now."""
+    attributes = header.attributes | DELETE_HORIZON
+    return header._replace(attributes=attributes, base_timestamp=horizon_ms)
+
+
 def with_checksum(header: BatchHeader, payload: Bytes, checksum: Checksum) -> BatchHeader:
     covered = b"".join((write_header(header)[CHECKSUM_START:], payload))
     return header._replace(checksum=checksum(covered))
 
 
-def _varint(buffer: Bytes, position: int) -> tuple[int, int]:
+def read_varint(buffer: Bytes, position: int) -> tuple[int, int]:
     """A zigzag number of at most ten bytes, and the position after it."""
     value = shift = 0
     while True:
@@ -145,7 +157,7 @@ def _varint(buffer: Bytes, position: int) -> tuple[int, int]:
 
 
 def _sized(buffer: Bytes, position: int, end: int) -> tuple[memoryview | None, int]:
-    length, position = _varint(buffer, position)
+    length, position = read_varint(buffer, position)
     if length < 0:
         return None, position
     if position + length > end:
@@ -154,7 +166,7 @@ def _sized(buffer: Bytes, position: int, end: int) -> tuple[memoryview | None, i
 
 
 def _skip_headers(buffer: Bytes, position: int, end: int) -> int:
-    count, position = _varint(buffer, position)
+    count, position = read_varint(buffer, position)
     if count < 0:
         raise MalformedRecordsError(f"a record has {count} headers")
     for _ in range(count):
@@ -174,12 +186,12 @@ def read_records(header: BatchHeader, payload: Bytes) -> Iterator[Record]:
     end_of_payload = len(payload)
     try:
         for _ in range(header.record_count):
-            length, position = _varint(payload, position)
+            length, position = read_varint(payload, position)
             end = position + length
             if length < 0 or end > end_of_payload:
                 raise MalformedRecordsError("a record reaches past the end of its batch")
-            timestamp_delta, position = _varint(payload, position + 1)
-            offset_delta, position = _varint(payload, position)
+            timestamp_delta, position = read_varint(payload, position + 1)
+            offset_delta, position = read_varint(payload, position)
             key, position = _sized(payload, position, end)
             value, position = _sized(payload, position, end)
             if _skip_headers(payload, position, end) != end:

@@ -60,6 +60,10 @@ class OffsetCheckpoint:
         self._offsets.update(offsets)
         self._write()
 
+    def lower(self, partition: TopicPartition, offset: int) -> None:
+        if self.get(partition) > offset:
+            self.update({partition: offset})
+
     def forget(self, partitions: Iterable[TopicPartition]) -> None:
         if [p for p in partitions if self._offsets.pop(p, None) is not None]:
             self._write()

@@ -8,7 +8,7 @@ batches that are complete, with base offset and leader epoch set.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from impl.core.log import checkpoints
 from impl.core.log.batch import HEADER_SIZE, BatchHeader, Checksum, write_header
 from impl.core.log.leader_epochs import LeaderEpochs
 from impl.core.log.segment import MAXIMUM_RELATIVE_OFFSET, Segment, scan_batches, whole_batches
+from impl.core.log.swap import finish_swaps, swap_in
 from impl.core.refusal import KafkaError
 from impl.core.storage import Bytes, Storage, StorageError
 from spec.wire.errors import ErrorCode
@@ -54,16 +55,20 @@ class Log:
         log_start_offset: int = 0,
         recovery_point: int = 0,
         replay: Callable[[BatchHeader], None] | None = None,
+        before_truncation: Callable[[int], None] | None = None,
     ) -> None:
         """Open the log in a folder, or begin one.
 
         Everything from the recovery point on is checked against its checksum and cut at the first
         batch that is not right (STOR-09); `replay` sees the headers of all that remains.
+        `before_truncation` hears where the log is about to be cut, or was when it was loaded.
         """
         self.config = config
         self.folder = folder
         self.log_start_offset = log_start_offset
         self.segments: list[Segment] = []
+        self.truncations = 0
+        self._before_truncation = before_truncation or (lambda _: None)
         self._platform = platform
         self._storage = platform.storage
         self._epoch_path = f"{folder}/{_EPOCH_FILE}"
@@ -77,6 +82,7 @@ class Log:
     def _load(
         self, now_ms: int, recovery_point: int, replay: Callable[[BatchHeader], None]
     ) -> None:
+        finish_swaps(self._storage, self.folder)
         names = [n for n in self._storage.files(self.folder) if n.endswith(".log")]
         is_cut = False
         for base_offset in sorted(int(name.partition(".")[0]) for name in names):
@@ -92,6 +98,8 @@ class Log:
             self.segments.clear()
         if not self.segments:
             self._add_segment(self.log_start_offset, now_ms)
+        if is_cut:
+            self._before_truncation(self.log_end_offset)
         self.log_start_offset = max(self.log_start_offset, self.segments[0].base_offset)
         self.epochs.truncate_end(self.log_end_offset + 1)
         for segment in self.segments[:-1]:
@@ -138,7 +146,7 @@ class Log:
     def size(self) -> int:
         return sum(segment.size for segment in self.segments)
 
-    def _segment_of(self, offset: int) -> int:
+    def segment_of(self, offset: int) -> int:
         """The index of the last segment that begins at the offset or before it."""
         return max(bisect_right(self.segments, offset, key=lambda s: s.base_offset) - 1, 0)
 
@@ -186,7 +194,7 @@ class Log:
             age_ms = header.max_timestamp - segment.first_timestamp
         return (
             segment.size + header.size > self.config.segment_bytes
-            or age_ms > self.config.segment_ms
+            or age_ms > self.config.roll_ms
             or segment.index_is_full(self.config.segment_index_bytes)
             or header.last_offset - segment.base_offset > MAXIMUM_RELATIVE_OFFSET
         )
@@ -203,29 +211,41 @@ class Log:
         """Forget every batch that reaches the offset or lies above it (REPL-12).
 
         The log then ends at the offset, or before it where a batch spans it. Durable on return: a
-        replica that cut its log must not find the cut records again.
+        replica that cut its log must not find the cut records again. An epoch that has no record
+        goes in any case: the replica led in it, wrote nothing, and others may have gone on.
         """
         if offset >= self.log_end_offset:
+            self._forget_epochs_from(self.log_end_offset)
             return
         if offset < self.segments[0].base_offset:
             self.truncate_fully_and_start_at(offset)
             return
-        keep = self._segment_of(offset) + 1
+        self._announce_truncation(offset)
+        keep = self.segment_of(offset) + 1
         self._delete_segments(keep)
         self.segments[-1].truncate_to(self._storage, offset)
         self.segments[-1].flush(self._storage)
         self.log_start_offset = min(self.log_start_offset, self.log_end_offset)
-        self.epochs.truncate_end(self.log_end_offset)
+        self._forget_epochs_from(self.log_end_offset)
+
+    def _forget_epochs_from(self, offset: int) -> None:
+        self.epochs.truncate_end(offset)
         self._write_epochs()
 
     def truncate_fully_and_start_at(self, offset: int) -> None:
         """Forget everything, and go on at another offset."""
+        self._announce_truncation(min(offset, self.log_start_offset))
         created_ms = self.segments[-1].created_ms
         self._delete_segments(0)
         self._add_segment(offset, created_ms)
         self.log_start_offset = offset
         self.epochs.entries.clear()
         self._write_epochs()
+
+    def _announce_truncation(self, offset: int) -> None:
+        """COMP-11: what is told from now on about the records from there on is about others."""
+        self.truncations += 1
+        self._before_truncation(offset)
 
     def _delete_segments(self, keep: int) -> None:
         """The last one first: whatever a crash leaves is a log without a hole."""
@@ -238,7 +258,7 @@ class Log:
         if offset <= self.log_start_offset:
             return
         self.log_start_offset = offset
-        keep = self._segment_of(offset)
+        keep = self.segment_of(offset)
         for segment in self.segments[:keep]:
             segment.delete(self._storage)
         del self.segments[:keep]
@@ -267,6 +287,12 @@ class Log:
         self.advance_log_start(self.segments[expired].base_offset)
         return True
 
+    def replace_segments(self, replaced: Sequence[Segment], cleaned: Segment) -> None:
+        """Put what compaction made in the place of neighbours, of which none is the last."""
+        start = next(i for i, segment in enumerate(self.segments) if segment is replaced[0])
+        swap_in(self._storage, cleaned, replaced)
+        self.segments[start : start + len(replaced)] = [cleaned]
+
     # Reading
 
     def read(self, offset: int, max_bytes: int, end_offset: int, *, at_least_one: bool) -> Bytes:
@@ -274,7 +300,7 @@ class Log:
 
         At most `max_bytes`, but the first batch in full if `at_least_one` (STOR-13).
         """
-        for segment in self.segments[self._segment_of(offset) :]:
+        for segment in self.segments[self.segment_of(offset) :]:
             for position, header in segment.batches(self._storage, offset):
                 length = max(max_bytes, header.size if at_least_one else 0)
                 length = min(length, segment.size - position)
@@ -283,7 +309,7 @@ class Log:
         return b""
 
     def headers_from(self, offset: int) -> Iterator[tuple[Segment, int, BatchHeader]]:
-        for segment in self.segments[self._segment_of(offset) :]:
+        for segment in self.segments[self.segment_of(offset) :]:
             for position, header in segment.batches(self._storage, offset):
                 yield segment, position, header
 

@@ -37,6 +37,13 @@ class Producer:
     def last_sequence(self) -> int:
         return self.batches[-1].last_sequence if self.batches else NO_SEQUENCE
 
+    @property
+    def last_offset(self) -> int | None:
+        if not self.batches:
+            return None
+        last = self.batches[-1]
+        return last.base_offset + (last.last_sequence - last.first_sequence) % SEQUENCES
+
     def repetition_of(self, header: BatchHeader) -> RememberedBatch | None:
         for batch in self.batches:
             if (
@@ -45,6 +52,14 @@ class Producer:
             ):
                 return batch
         return None
+
+
+class LastBatch(NamedTuple):
+    """What a log must keep of a producer, for who rebuilds this state from it (COMP-09)."""
+
+    last_offset: int | None
+    """Of its last batch of data, if that is remembered."""
+    producer_epoch: int
 
 
 class ProducerStates:
@@ -109,6 +124,12 @@ class ProducerStates:
         """Forget producers that wrote nothing since then (PROD-08)."""
         for producer_id in [i for i, p in self._producers.items() if p.last_used_ms < before_ms]:
             del self._producers[producer_id]
+
+    def last_batches(self) -> dict[int, LastBatch]:
+        return {
+            producer_id: LastBatch(producer.last_offset, producer.epoch)
+            for producer_id, producer in self._producers.items()
+        }
 
     def __len__(self) -> int:
         return len(self._producers)

@@ -30,6 +30,7 @@ from impl.core.storage import Bytes, Storage, StorageError
 _OFFSET_ENTRY = struct.Struct(">ii")
 _TIME_ENTRY = struct.Struct(">qi")
 _WINDOW = 64 << 10
+_FILES = ("log", "index", "timeindex", "txnindex")
 MAXIMUM_RELATIVE_OFFSET = 2**31 - 1
 
 
@@ -77,7 +78,7 @@ def whole_batches(window: Bytes, end_offset: int) -> int:
     return position
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Segment:
     folder: str
     base_offset: int
@@ -90,9 +91,11 @@ class Segment:
     offset_index: list[tuple[int, int]] = field(default_factory=list)
     time_index: list[tuple[int, int]] = field(default_factory=list)
     bytes_since_entry: int = 0
+    draft: str = ""
+    """What its files are called besides, while a cleaning makes it (`swap`)."""
 
     def path(self, suffix: str) -> str:
-        return f"{self.folder}/{file_name(self.base_offset, suffix)}"
+        return f"{self.folder}/{file_name(self.base_offset, suffix)}{self.draft}"
 
     @property
     def log_path(self) -> str:
@@ -220,5 +223,12 @@ class Segment:
         self.write_indexes(storage)
 
     def delete(self, storage: Storage) -> None:
-        for suffix in ("log", "index", "timeindex"):
+        for suffix in _FILES:
             storage.delete(self.path(suffix))
+
+    def rename(self, storage: Storage, draft: str) -> None:
+        known = {suffix: self.path(suffix) for suffix in _FILES}
+        self.draft = draft
+        for suffix, path in known.items():
+            if storage.size(path) is not None:
+                storage.rename(path, self.path(suffix))

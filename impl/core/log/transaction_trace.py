@@ -1,0 +1,87 @@
+"""Following transactions through a log, batch by batch, as a cleaning reads it.
+
+COMP-07, COMP-08: says which batches belong to aborted transactions, and which markers say nothing
+any more. Which transactions were aborted is told by the index that the partition keeps.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from impl.core.log.batch import BatchHeader, Record
+
+_MARKER_KEY = struct.Struct(">hh")
+_ABORT, _COMMIT = 0, 1
+
+
+class AbortedRange(Protocol):
+    """A transaction that ended in an abort: whose it was, and where it began."""
+
+    @property
+    def producer_id(self) -> int: ...
+
+    @property
+    def first_offset(self) -> int: ...
+
+
+Aborted = TypeVar("Aborted", bound=AbortedRange)
+
+
+class TransactionTrace(Generic[Aborted]):
+    """To be shown every batch in the order of offsets."""
+
+    def __init__(self, aborted: Iterable[Aborted]) -> None:
+        self._coming = deque(sorted(aborted, key=lambda each: each.first_offset))
+        self._aborting: dict[int, Aborted] = {}
+        self._seen: set[int] = set()
+        """Those among them of whose transaction a batch was still there."""
+        self._committing: set[int] = set()
+        self._still_aborted: list[Aborted] = []
+
+    def is_aborted(self, header: BatchHeader) -> bool:
+        """Whether a batch of data belongs to an aborted transaction."""
+        self._reach(header.last_offset)
+        if not header.is_transactional:
+            return False
+        if header.producer_id in self._aborting:
+            self._seen.add(header.producer_id)
+            return True
+        self._committing.add(header.producer_id)
+        return False
+
+    def marker_is_idle(self, header: BatchHeader, records: Sequence[Record]) -> bool:
+        """Whether nothing of the transaction is left that this marker ends."""
+        self._reach(header.last_offset)
+        if not records:
+            return True
+        kind = _kind_of(records[0])
+        producer_id = header.producer_id
+        if kind == _ABORT:
+            aborted = self._aborting.pop(producer_id, None)
+            if aborted is None or producer_id not in self._seen:
+                return True
+            self._seen.discard(producer_id)
+            self._still_aborted.append(aborted)
+            return False
+        if kind == _COMMIT and producer_id not in self._committing:
+            return True
+        self._committing.discard(producer_id)
+        return False
+
+    def take_still_aborted(self) -> list[Aborted]:
+        """What the index has to know of the markers since the last call that are not idle."""
+        taken, self._still_aborted = self._still_aborted, []
+        return taken
+
+    def _reach(self, offset: int) -> None:
+        while self._coming and self._coming[0].first_offset <= offset:
+            aborted = self._coming.popleft()
+            self._aborting.setdefault(aborted.producer_id, aborted)
+
+
+def _kind_of(marker: Record) -> int | None:
+    key = marker.key or b""
+    return int(_MARKER_KEY.unpack_from(key)[1]) if len(key) >= _MARKER_KEY.size else None
