@@ -11,6 +11,9 @@ from impl.core.log.log import Platform
 from impl.core.storage import Storage
 from impl.shell.compression import compress, decompress
 
+CODECS = crc32c.crc32c, compress, decompress
+"""Checksum and compression of record batches, for who needs nothing else."""
+
 
 def platform(storage: Storage) -> Platform:
     return Platform(storage, crc32c.crc32c, decompress, compress, uuid4)

@@ -106,6 +106,8 @@ class Record(NamedTuple):
     timestamp: int
     key: Bytes | None
     value: Bytes | None
+    headers: Bytes = b"\0"
+    """As they are in the batch: their number, then name and value of each."""
 
 
 def read_header(buffer: Bytes, position: int = 0) -> BatchHeader:
@@ -196,15 +198,27 @@ def read_records(header: BatchHeader, payload: Bytes) -> Iterator[Record]:
             value, position = _sized(payload, position, end)
             if _skip_headers(payload, position, end) != end:
                 raise MalformedRecordsError("a record is not as long as it says")
+            headers = payload[position:end]
             position = end
             timestamp = header.base_timestamp + timestamp_delta
             if header.is_log_append_time:
                 timestamp = header.max_timestamp
-            yield Record(offset_delta, timestamp, key, value)
+            yield Record(offset_delta, timestamp, key, value, headers)
     except IndexError:
         raise MalformedRecordsError("the batch ends within a record") from None
     if position != end_of_payload:
         raise MalformedRecordsError("the batch holds more than its number of records")
+
+
+def read_headers(headers: Bytes) -> tuple[tuple[str, bytes | None], ...]:
+    """Name and value of each header of a record."""
+    count, position = read_varint(headers, 0)
+    found = []
+    for _ in range(count):
+        name, position = _sized(headers, position, len(headers))
+        value, position = _sized(headers, position, len(headers))
+        found.append((str(name or b"", "utf-8"), None if value is None else bytes(value)))
+    return tuple(found)
 
 
 def write_varint(value: int) -> bytes:
