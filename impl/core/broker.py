@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from impl.core.cluster.administration import Administration
 from impl.core.cluster.catalogue import Catalogue, Topic
 from impl.core.cluster.controller import Controller
 from impl.core.cluster.messages import Endpoint
 from impl.core.cluster.metadata_records import MetadataCodec, MetadataRecord, RemoveTopicRecord
+from impl.core.cluster.one_node import Administration
 from impl.core.config import BrokerConfig, Properties
+from impl.core.data.changes import take
+from impl.core.data.deleting import Deleting
 from impl.core.data.fetch_sessions import FetchSessions
 from impl.core.data.fetching import Fetching
 from impl.core.data.messages import (
@@ -28,7 +30,7 @@ from impl.core.data.messages import (
     Produce,
     ProducerIdentityGranted,
 )
-from impl.core.data.offset_queries import delete_records, epoch_ends, list_offsets
+from impl.core.data.offset_queries import epoch_ends, list_offsets
 from impl.core.data.partitions import Partitions
 from impl.core.data.producing import Producing
 from impl.core.events import Call, Output, Reply
@@ -72,6 +74,7 @@ class Broker:
             self.catalogue, properties.broker, properties.topic_defaults, platform.new_id
         )
         self._producing = Producing(self.partitions)
+        self._deleting = Deleting(self.partitions)
         sessions = FetchSessions(
             self.config.max_incremental_fetch_session_cache_slots, platform.new_id
         )
@@ -84,7 +87,7 @@ class Broker:
             codecs.coordinator,
             codecs.read_subscription,
             platform.new_id,
-            self._producing.written.add,
+            lambda _at: None,
         )
         self._administration = Administration(
             self.catalogue, self._controller, properties, endpoint, cluster_id, self.commit
@@ -121,7 +124,7 @@ class Broker:
             case OffsetsForLeaderEpochs():
                 self._reply(call, epoch_ends(self.partitions, request))
             case DeleteRecords():
-                self._reply(call, delete_records(self.partitions, request))
+                self._outputs += self._deleting.handle(call, request, now_ms)
             case InitProducerId():
                 self._reply(call, self._init_producer_id(request, now_ms))
             case _ if isinstance(request, GroupRequest):
@@ -133,7 +136,9 @@ class Broker:
     def tick(self, now_ms: int) -> list[Output]:
         """What follows from the time alone. To be called at `next_deadline_ms` at the latest."""
         self._outputs += self._producing.release(now_ms)
+        self._outputs += self._deleting.release(now_ms)
         self._outputs += self._fetching.release(now_ms)
+        self.partitions.tick(now_ms)
         self._outputs += self._groups.tick(now_ms)
         if now_ms >= self._next_cleaning_ms:
             self._next_cleaning_ms = now_ms + self.config.log_retention_check_interval_ms
@@ -143,7 +148,9 @@ class Broker:
     def next_deadline_ms(self) -> int:
         deadlines = (
             self._producing.next_deadline_ms(),
+            self._deleting.next_deadline_ms(),
             self._fetching.next_deadline_ms(),
+            self.partitions.next_deadline_ms(),
             self._groups.next_deadline_ms(),
         )
         return min(d for d in (*deadlines, self._next_cleaning_ms) if d is not None)
@@ -158,6 +165,7 @@ class Broker:
     def disconnected(self, connection_id: int) -> None:
         """Nobody waits for the answers to this connection's requests any more."""
         self._producing.forget(connection_id)
+        self._deleting.forget(connection_id)
         self._fetching.forget(connection_id)
 
     def stop(self) -> None:
@@ -169,11 +177,10 @@ class Broker:
 
     def _settle(self, now_ms: int) -> list[Output]:
         """Let others see what was written, until nothing more follows."""
-        while self._producing.written:
-            written = set(self._producing.written)
-            self._producing.written.clear()
+        while moved := take(self.partitions.changes.moved):
             self._outputs += self._producing.release(now_ms)
-            self._outputs += self._fetching.changed(written)
+            self._outputs += self._deleting.release(now_ms)
+            self._outputs += self._fetching.changed(moved)
         outputs, self._outputs = self._outputs, []
         return outputs
 

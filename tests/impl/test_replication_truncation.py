@@ -106,6 +106,14 @@ def test_an_epoch_that_began_at_the_cut_is_forgotten() -> None:
     assert log.epochs.end_of(4, log.log_end_offset) == (-1, -1)
 
 
+def test_an_epoch_without_a_record_is_forgotten_although_nothing_is_cut() -> None:
+    log = open_log(MemoryStorage())
+    append(log, 2, 3)
+    log.begin_epoch(4)
+    log.truncate_to(2)
+    assert log.epochs.entries == [(3, 0)]
+
+
 def test_what_was_cut_does_not_come_back_when_power_is_lost() -> None:
     storage = MemoryStorage()
     log = open_log(storage)

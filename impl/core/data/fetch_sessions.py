@@ -14,6 +14,7 @@ from uuid import UUID
 
 from impl.core.cluster.topics import TopicPartition, TopicReference
 from impl.core.data.messages import Fetch, Fetched, FetchedPartition, FetchPartition
+from impl.core.data.partition import Partition
 from impl.core.refusal import KafkaError
 from spec.wire.errors import ErrorCode
 
@@ -30,6 +31,24 @@ class Told(NamedTuple):
     log_start_offset: int
 
 
+class QuietRead(NamedTuple):
+    """A read that found nothing, and would again as long as the partition stays as it was."""
+
+    asked: FetchPartition
+    isolation_level: int
+    partition: Partition
+    revision: int
+    read: FetchedPartition
+
+    def holds(self, asked: FetchPartition, isolation_level: int, partition: Partition) -> bool:
+        return (
+            self.asked is asked
+            and self.partition is partition
+            and self.revision == partition.revision
+            and self.isolation_level == isolation_level
+        )
+
+
 @dataclass(slots=True)
 class Session:
     session_id: int
@@ -40,6 +59,7 @@ class Session:
     told: dict[Key, Told] = field(default_factory=dict)
     names: dict[Key, TopicPartition] = field(default_factory=dict)
     """What each partition was when it was last read."""
+    quiet: dict[Key, QuietRead] = field(default_factory=dict)
 
     def update(self, request: Fetch) -> None:
         for asked in request.partitions:
@@ -48,6 +68,7 @@ class Session:
             self.partitions.pop(key, None)
             self.told.pop(key, None)
             self.names.pop(key, None)
+            self.quiet.pop(key, None)
 
     def news(self, fetched: Fetched) -> tuple[FetchedPartition, ...]:
         """What the reader does not know yet. Who got records goes to the end of the line."""
@@ -118,4 +139,4 @@ def answer(request: Fetch, session: Session | None, fetched: Fetched) -> Fetched
     news = session.news(fetched)
     is_full = request.session_epoch == INITIAL_EPOCH
     partitions = fetched.partitions if is_full else news
-    return Fetched(partitions, session_id=session.session_id)
+    return Fetched(partitions, session_id=session.session_id, endpoints=fetched.endpoints)

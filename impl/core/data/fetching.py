@@ -1,7 +1,9 @@
 """Fetch: read each partition, and wait for more when there is less than the reader wants.
 
-STOR-12, STOR-13, WIRE-12. Which partitions a request means, and which of them are news to the
-reader, is decided by `fetch_sessions`.
+ELEC-14, STOR-12, STOR-13, WIRE-12. Which partitions a request means, and which of them are news to
+the reader, is decided by `fetch_sessions`; what a follower's fetch tells its leader by
+`leadership`. A partition at whose end the reader is, and where nothing happened since it was told
+so, is not read again.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from impl.core.cluster.topics import TopicPartition
-from impl.core.data.fetch_sessions import FetchSessions, Session, answer
+from impl.core.data.fetch_sessions import FetchSessions, Key, QuietRead, Session, answer
 from impl.core.data.messages import (
     NO_REPLICA,
     Fetch,
@@ -19,7 +21,7 @@ from impl.core.data.messages import (
     FetchedPartition,
     FetchPartition,
 )
-from impl.core.data.partitions import Partitions
+from impl.core.data.partitions import ERRORS_THAT_NAME_THE_LEADER, Partitions
 from impl.core.events import Call, Output, Reply
 from impl.core.log.batch import ZSTD, read_header
 from impl.core.refusal import KafkaError
@@ -31,6 +33,8 @@ from spec.wire.errors import ErrorCode
 class ParkedFetch:
     request: Fetch
     session: Session | None
+    quiet: dict[Key, QuietRead]
+    watched: tuple[TopicPartition, ...]
     deadline_ms: int
 
 
@@ -49,44 +53,74 @@ class Fetching:
             request, session = self._sessions.begin(request, now_ms)
         except KafkaError as refused:
             return [Reply(call, Fetched(error=refused.error))]
-        fetched = self._read(request, session)
+        quiet: dict[Key, QuietRead] = {} if session is None else session.quiet
+        fetched = self._read(request, session, quiet, now_ms)
         if _is_enough(request, fetched) or request.max_wait_ms <= 0:
             return [Reply(call, answer(request, session, fetched))]
-        self._park(call, ParkedFetch(request, session, now_ms + request.max_wait_ms))
+        self._park(call, request, session, quiet, now_ms)
         return []
 
-    def _read(self, request: Fetch, session: Session | None) -> Fetched:
-        budget = min(request.max_bytes, self._fetch_max_bytes)
+    def _read(
+        self,
+        request: Fetch,
+        session: Session | None,
+        quiet: dict[Key, QuietRead],
+        arrived_ms: int | None = None,
+    ) -> Fetched:
+        """With the time of arrival what a follower asks tells also where it is."""
+        budget = request.max_bytes
+        if request.replica_id <= NO_REPLICA:
+            budget = min(budget, self._fetch_max_bytes)
         at_least_one = True
         answers = []
         for asked in request.partitions:
-            read = self._read_partition(request, asked, budget, at_least_one=at_least_one)
+            read = self._read_partition(
+                request, asked, quiet, budget, at_least_one=at_least_one, arrived_ms=arrived_ms
+            )
             if session is not None:
                 read = self._in_session(session, asked, read)
             answers.append(read)
             budget -= len(read.records)
             at_least_one = at_least_one and not read.records
-        return Fetched(tuple(answers))
+        leaders = [read.current_leader for read in answers if read.error]
+        return Fetched(tuple(answers), endpoints=self._partitions.endpoints(leaders))
 
     def _read_partition(
-        self, request: Fetch, asked: FetchPartition, budget: int, *, at_least_one: bool
+        self,
+        request: Fetch,
+        asked: FetchPartition,
+        quiet: dict[Key, QuietRead],
+        budget: int,
+        *,
+        at_least_one: bool,
+        arrived_ms: int | None,
     ) -> FetchedPartition:
+        key = asked.topic, asked.partition
         try:
             partition = self._partitions.find(asked.topic, asked.partition)
-            if request.replica_id > NO_REPLICA:
-                raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER, "No such replica.")
-            read = partition.read(
-                asked, budget, request.isolation_level, at_least_one=at_least_one
-            )
+            if arrived_ms is not None and request.replica_id > NO_REPLICA:
+                partition.note_fetch(asked, request, arrived_ms)
+            known = quiet.get(key)
+            if known is not None and known.holds(asked, request.isolation_level, partition):
+                return known.read
+            read = partition.read(asked, request, budget, at_least_one=at_least_one)
         except KafkaError as refused:
-            return FetchedPartition(asked.topic, asked.partition, refused.error)
+            return self._failed(asked, refused.error)
         except StorageError:
-            error = ErrorCode.KAFKA_STORAGE_ERROR
-            return FetchedPartition(asked.topic, asked.partition, error)
+            return self._failed(asked, ErrorCode.KAFKA_STORAGE_ERROR)
         if not request.may_use_zstd and _has_zstd(read):  # RECB-13
-            error = ErrorCode.UNSUPPORTED_COMPRESSION_TYPE
-            return FetchedPartition(asked.topic, asked.partition, error)
+            return self._failed(asked, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)
+        if _is_quiet(read) and asked.fetch_offset >= partition.end_for(request):
+            quiet[key] = QuietRead(
+                asked, request.isolation_level, partition, partition.revision, read
+            )
         return read
+
+    def _failed(self, asked: FetchPartition, error: ErrorCode) -> FetchedPartition:
+        leader = None
+        if error in ERRORS_THAT_NAME_THE_LEADER:  # ELEC-14
+            leader = self._partitions.leader_of(asked.topic, asked.partition)
+        return FetchedPartition(asked.topic, asked.partition, error, current_leader=leader)
 
     def _in_session(
         self, session: Session, asked: FetchPartition, read: FetchedPartition
@@ -103,23 +137,28 @@ class Fetching:
 
     # Waiting
 
-    def _park(self, call: Call, parked: ParkedFetch) -> None:
-        self._parked[call] = parked
-        for at in self._watched_by(parked.request):
+    def _park(
+        self,
+        call: Call,
+        request: Fetch,
+        session: Session | None,
+        quiet: dict[Key, QuietRead],
+        now_ms: int,
+    ) -> None:
+        watched = tuple(
+            self._partitions.find(asked.topic, asked.partition).at for asked in request.partitions
+        )
+        deadline_ms = now_ms + request.max_wait_ms
+        self._parked[call] = ParkedFetch(request, session, quiet, watched, deadline_ms)
+        for at in watched:
             self._watched.setdefault(at, set()).add(call)
 
-    def _watched_by(self, request: Fetch) -> Iterable[TopicPartition]:
-        for asked in request.partitions:
-            yield self._partitions.find(asked.topic, asked.partition).at
-
-    def _unpark(self, call: Call) -> ParkedFetch | None:
-        parked = self._parked.pop(call, None)
-        if parked is not None:
-            for at in [at for at, calls in self._watched.items() if call in calls]:
-                self._watched[at].discard(call)
-                if not self._watched[at]:
+    def _unpark(self, call: Call) -> None:
+        for at in self._parked.pop(call).watched:
+            if (calls := self._watched.get(at)) is not None:
+                calls.discard(call)
+                if not calls:
                     del self._watched[at]
-        return parked
 
     def changed(self, partitions: Iterable[TopicPartition]) -> list[Output]:
         """Look again at the requests that wait for one of these partitions."""
@@ -127,21 +166,22 @@ class Fetching:
         outputs: list[Output] = []
         for call in sorted(concerned):
             parked = self._parked[call]
-            fetched = self._read(parked.request, parked.session)
+            fetched = self._read(parked.request, parked.session, parked.quiet)
             if _is_enough(parked.request, fetched):
-                self._unpark(call)
-                outputs.append(Reply(call, answer(parked.request, parked.session, fetched)))
+                outputs.append(self._reply(call, parked, fetched))
         return outputs
 
     def release(self, now_ms: int) -> list[Output]:
         """WIRE-12: answer those that waited long enough with what there is."""
-        outputs: list[Output] = []
-        for call in [c for c, p in self._parked.items() if p.deadline_ms <= now_ms]:
-            parked = self._unpark(call)
-            if parked is not None:
-                fetched = self._read(parked.request, parked.session)
-                outputs.append(Reply(call, answer(parked.request, parked.session, fetched)))
-        return outputs
+        due = [(call, p) for call, p in self._parked.items() if p.deadline_ms <= now_ms]
+        return [
+            self._reply(call, parked, self._read(parked.request, parked.session, parked.quiet))
+            for call, parked in due
+        ]
+
+    def _reply(self, call: Call, parked: ParkedFetch, fetched: Fetched) -> Reply:
+        self._unpark(call)
+        return Reply(call, answer(parked.request, parked.session, fetched))
 
     def next_deadline_ms(self) -> int | None:
         return min((parked.deadline_ms for parked in self._parked.values()), default=None)
@@ -153,11 +193,15 @@ class Fetching:
 
 def _is_enough(request: Fetch, fetched: Fetched) -> bool:
     """Bytes enough, or news that should not wait."""
-    if not fetched.partitions:
+    if not request.partitions:
         return True
     if any(p.error or p.diverging_epoch for p in fetched.partitions):
         return True
     return sum(len(p.records) for p in fetched.partitions) >= request.min_bytes
+
+
+def _is_quiet(read: FetchedPartition) -> bool:
+    return not read.records and not read.error and read.diverging_epoch is None
 
 
 def _has_zstd(read: FetchedPartition) -> bool:

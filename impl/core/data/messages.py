@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from impl.core.cluster.messages import Endpoint
 from impl.core.cluster.topics import TopicReference
 from impl.core.log.leader_epochs import UNKNOWN_END, EpochEnd
 from impl.core.storage import Bytes
@@ -12,6 +13,7 @@ from spec.wire.errors import ErrorCode
 NO_LEADER_EPOCH = -1
 NO_OFFSET = -1
 NO_REPLICA = -1
+DEBUGGING_REPLICA = -2
 UNLIMITED_HIGH_WATERMARK = 2**63 - 1
 
 READ_UNCOMMITTED = 0
@@ -46,11 +48,15 @@ class ProducedPartition:
     log_append_time_ms: int = -1
     log_start_offset: int = NO_OFFSET
     message: str | None = None
+    current_leader: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Produced:
+    """`endpoints`: where the leaders are that are named (KIP-951)."""
+
     partitions: tuple[ProducedPartition, ...]
+    endpoints: tuple[Endpoint, ...] = ()
 
 
 # Fetch
@@ -61,7 +67,7 @@ class FetchPartition:
     """`high_watermark` is what a follower of the metadata log knows (since version 18).
 
     A parked fetch is answered when the leader knows a higher one; the default asks for no such
-    thing.
+    thing. `log_start_offset` is that of a follower's log.
     """
 
     topic: TopicReference
@@ -71,13 +77,15 @@ class FetchPartition:
     current_leader_epoch: int = NO_LEADER_EPOCH
     last_fetched_epoch: int = NO_LEADER_EPOCH
     high_watermark: int = UNLIMITED_HIGH_WATERMARK
+    log_start_offset: int = NO_OFFSET
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
     """`cluster_id` is what voters and observers of the metadata quorum send; others leave it out.
 
-    `replica_epoch` is the broker epoch of the follower that asks, as far as it knows one.
+    `replica_epoch` is the broker epoch of the follower that asks, as far as it knows one. Clients
+    that know of it may be served by any replica, up to the high watermark that it has (ELEC-14).
     """
 
     max_wait_ms: int
@@ -93,11 +101,13 @@ class Fetch:
     uses_topic_ids: bool = False
     cluster_id: str | None = None
     replica_epoch: int = -1
+    may_read_from_follower: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedPartition:
-    """`current_leader` (id, epoch) goes with every answer about the metadata log.
+    """`current_leader` (id, epoch) goes with every answer about the metadata log, and with errors
+    of who does not lead (ELEC-14).
 
     The id is -1 while the node that answers knows no leader of that epoch (CurrentLeader, tag 1).
     `aborted` (TXNI-13): producer id and first offset of each aborted transaction in the records.
@@ -121,6 +131,7 @@ class Fetched:
     partitions: tuple[FetchedPartition, ...] = ()
     error: ErrorCode = ErrorCode.NONE
     session_id: int = 0
+    endpoints: tuple[Endpoint, ...] = ()
 
 
 # ListOffsets
@@ -207,6 +218,7 @@ class DeleteRecordsBefore:
 @dataclass(frozen=True, slots=True)
 class DeleteRecords:
     partitions: tuple[DeleteRecordsBefore, ...]
+    timeout_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,33 @@
-"""ListOffsets, OffsetForLeaderEpoch and DeleteRecords: each partition answers for itself."""
+"""ListOffsets and OffsetForLeaderEpoch: each partition answers for itself.
+
+ELEC-09 to ELEC-11, STOR-10, STOR-11.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from impl.core.cluster.topics import INTERNAL_TOPICS
 from impl.core.data.messages import (
+    DEBUGGING_REPLICA,
     EARLIEST,
     EARLIEST_LOCAL,
     LATEST,
     LATEST_TIERED,
     MAXIMUM_TIMESTAMP,
     NO_REPLICA,
-    DeleteRecords,
-    DeleteRecordsBefore,
     EpochEnds,
     ListedOffset,
     ListedOffsets,
     ListOffsets,
-    LowWatermark,
-    LowWatermarks,
     OffsetsForLeaderEpochs,
     PartitionEpochEnd,
     PartitionTimestamp,
 )
+from impl.core.data.partition import Partition
 from impl.core.data.partitions import Partitions
+from impl.core.log.batch import NO_TIMESTAMP
+from impl.core.log.log import TimestampedOffset
+from impl.core.log.offset_search import NOTHING_FOUND, first_since, youngest
 from impl.core.refusal import KafkaError
 from spec.wire.errors import ErrorCode
 
@@ -52,10 +55,12 @@ def _list_offset(
         if asked.timestamp < 0 and request.version < _SINCE.get(asked.timestamp, _NEVER):
             raise KafkaError(ErrorCode.UNSUPPORTED_VERSION)
         partition = partitions.find(asked.topic, asked.partition)
-        if request.replica_id > NO_REPLICA:
-            raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
-        partition.check_leader_epoch(asked.current_leader_epoch)
-        found = partition.find_offset(asked.timestamp, request.isolation_level)
+        partition.check_leader_epoch(
+            asked.current_leader_epoch, has_to_lead=request.replica_id != DEBUGGING_REPLICA
+        )
+        is_client = request.replica_id == NO_REPLICA
+        isolation_level = request.isolation_level if is_client else None
+        found = find_offset(partition, asked.timestamp, isolation_level)
     except KafkaError as refused:
         return ListedOffset(asked.topic, asked.partition, refused.error)
     return ListedOffset(
@@ -65,6 +70,32 @@ def _list_offset(
         offset=found.offset,
         leader_epoch=found.leader_epoch,
     )
+
+
+def find_offset(
+    partition: Partition, timestamp: int, isolation_level: int | None
+) -> TimestampedOffset:
+    """A replica has no isolation level, and sees the whole log. Raises KafkaError."""
+    log = partition.log
+    if timestamp in (EARLIEST, EARLIEST_LOCAL):
+        epoch = log.epochs.epoch_at(log.log_start_offset)
+        return TimestampedOffset(NO_TIMESTAMP, log.log_start_offset, epoch)
+    if timestamp == LATEST_TIERED:
+        return NOTHING_FOUND
+    if isolation_level is None:
+        end_offset = log.log_end_offset
+    else:
+        end_offset = partition.visible_end(isolation_level)
+    if timestamp == LATEST:
+        found = TimestampedOffset(NO_TIMESTAMP, end_offset, log.epochs.latest)
+    elif timestamp == MAXIMUM_TIMESTAMP:
+        found = youngest(log, partition.platform, end_offset)
+    else:
+        found = first_since(log, partition.platform, timestamp, end_offset)
+    is_open = timestamp == LATEST or found == NOTHING_FOUND
+    if is_open and isolation_level is not None and not partition.knows_its_end:  # ELEC-11
+        raise KafkaError(ErrorCode.OFFSET_NOT_AVAILABLE)
+    return found
 
 
 def epoch_ends(partitions: Partitions, request: OffsetsForLeaderEpochs) -> EpochEnds:
@@ -80,20 +111,3 @@ def epoch_ends(partitions: Partitions, request: OffsetsForLeaderEpochs) -> Epoch
         else:
             answers.append(PartitionEpochEnd(asked.topic, asked.partition, end=end))
     return EpochEnds(tuple(answers))
-
-
-def delete_records(partitions: Partitions, request: DeleteRecords) -> LowWatermarks:
-    """RETN-07 to RETN-09. The log start is durable before the answer: it never goes back."""
-    return LowWatermarks(tuple(_delete_records(partitions, p) for p in request.partitions))
-
-
-def _delete_records(partitions: Partitions, asked: DeleteRecordsBefore) -> LowWatermark:
-    try:
-        if asked.topic in INTERNAL_TOPICS:  # RETN-08
-            raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION)
-        partition = partitions.find(asked.topic, asked.partition)
-        low_watermark = partition.delete_records(asked.offset)
-        partitions.log_start_moved(partition)
-    except KafkaError as refused:
-        return LowWatermark(asked.topic, asked.partition, refused.error)
-    return LowWatermark(asked.topic, asked.partition, low_watermark=low_watermark)

@@ -1,27 +1,31 @@
-"""One partition as its leader sees it: what may be written, what is committed, what a reader gets.
+"""One replica of a partition: what may be written, what is committed, what a reader gets.
 
-Clauses: ACKS-05, ACKS-06, ELEC-09 to ELEC-11, STOR-10 to STOR-12, RETN-04, RETN-07, PROD-02 to
-PROD-07. The leader and the ISR are told (`lead`); who they are is decided by the controller.
+Clauses: ACKS-05 to ACKS-07, ELEC-07, ELEC-09, ELEC-10, ELEC-14, REPL-01 to REPL-05, REPL-11 to
+REPL-13, STOR-12, RETN-04, RETN-07, PROD-02 to PROD-07. Who leads is told (`assume`) and
+decided by the controller; what a leader knows of its followers stands in `leadership`, and how a
+follower gets at its leader's records in `following`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
 
-from impl.core.cluster.catalogue import Assignment
+from impl.core.cluster.broker_messages import AlteredPartition
+from impl.core.cluster.catalogue import Assignment, Registration
 from impl.core.cluster.topics import TopicPartition
+from impl.core.data.changes import Changes
+from impl.core.data.config import ReplicationConfig
+from impl.core.data.fetched_batches import fetched_batches
+from impl.core.data.leadership import FollowerFetch, Leadership, Proposal
 from impl.core.data.messages import (
-    EARLIEST,
-    EARLIEST_LOCAL,
-    LATEST,
-    LATEST_TIERED,
-    MAXIMUM_TIMESTAMP,
     NO_LEADER_EPOCH,
     NO_OFFSET,
+    NO_REPLICA,
     READ_COMMITTED,
+    Fetch,
     FetchedPartition,
     FetchPartition,
 )
@@ -36,8 +40,7 @@ from impl.core.log.batch import (
 )
 from impl.core.log.batch_rules import accept_batch, only_batch
 from impl.core.log.leader_epochs import EpochEnd
-from impl.core.log.log import Log, Platform, TimestampedOffset
-from impl.core.log.offset_search import NOTHING_FOUND, first_since, youngest
+from impl.core.log.log import Log, Platform
 from impl.core.log.producer_state import ProducerStates
 from impl.core.refusal import KafkaError
 from impl.core.storage import Bytes
@@ -53,69 +56,182 @@ class Appended(NamedTuple):
     """The high watermark from which on the batch is committed."""
 
 
+class Surroundings(NamedTuple):
+    """What all replicas of a broker share."""
+
+    node_id: int
+    platform: Platform
+    brokers: Mapping[int, Registration]
+    config: ReplicationConfig
+    changes: Changes
+
+
 class Partition:
     def __init__(
         self,
         at: TopicPartition,
         topic_id: UUID,
-        node_id: int,
-        platform: Platform,
+        surroundings: Surroundings,
         log: Log,
         producers: ProducerStates,
+        high_watermark: int = 0,
     ) -> None:
+        """A replica with a log; the high watermark is the one of before, as far as it is known."""
         self.at = at
         self.topic_id = topic_id
         self.log = log
-        self.high_watermark = log.log_start_offset
-        self._node_id = node_id
-        self._platform = platform
+        self.high_watermark = max(min(high_watermark, log.log_end_offset), log.log_start_offset)
+        self.revision = 0
+        """Another number whenever a reader might get another answer than before."""
+        self._node_id, self.platform, self._brokers, self._config, self._changes = surroundings
         self._producers = producers
+        self._leadership: Leadership | None = None
         self._assignment = Assignment((), (), leader=-1, leader_epoch=-1, partition_epoch=-1)
+
+    def note_change(self) -> None:
+        """Let those look again who wait for something here."""
+        self.revision += 1
+        self._changes.moved.add(self.at)
+
+    def close(self) -> None:
+        """The data is about to go; who still waits here learns of it."""
+        self._leadership = None
+        self._changes.reassigned.add(self.at)
+        self.note_change()
 
     # Leadership
 
-    def lead(self, assignment: Assignment) -> None:
-        if assignment.leader == self._node_id:
-            self.log.begin_epoch(assignment.leader_epoch)  # ELEC-07
+    def assume(self, assignment: Assignment, now_ms: int) -> None:
+        """Lead or follow as the controller decided.
+
+        What was decided before the state that is known already is ignored: the answer to a
+        proposal may be faster than the metadata log.
+        """
+        known = self._assignment
+        if assignment.partition_epoch < known.partition_epoch:
+            return
         self._assignment = assignment
-        self.advance_high_watermark()
+        is_new_epoch = assignment.leader_epoch > known.leader_epoch
+        if assignment.leader != self._node_id:
+            self._leadership = None
+        elif self._leadership is None or is_new_epoch:
+            self._leadership = self._begin_to_lead(assignment.leader_epoch)
+        if self._leadership is not None:
+            self._leadership.assign(assignment, now_ms)
+            self.advance_high_watermark(now_ms)
+        if is_new_epoch or assignment.leader != known.leader:
+            self._changes.reassigned.add(self.at)
+        if assignment != known:
+            self.note_change()
+
+    def _begin_to_lead(self, epoch: int) -> Leadership:
+        self.log.begin_epoch(epoch)  # ELEC-07
+        return Leadership(
+            self._node_id,
+            self._brokers,
+            self._config.replica_lag_time_max_ms,
+            epoch_start_offset=self.log.epochs.entries[-1].start_offset,
+        )
+
+    @property
+    def leader(self) -> int:
+        """The node that leads, as far as this one knows; -1 where nobody does."""
+        return self._assignment.leader
 
     @property
     def leader_epoch(self) -> int:
         return self._assignment.leader_epoch
 
-    def check_leader_epoch(self, current_leader_epoch: int) -> None:
+    @property
+    def is_leader(self) -> bool:
+        return self._leadership is not None
+
+    def check_leader_epoch(self, current_leader_epoch: int, *, has_to_lead: bool = True) -> None:
         """ELEC-09, ELEC-14. Raises KafkaError."""
-        if self._assignment.leader != self._node_id:
+        if current_leader_epoch != NO_LEADER_EPOCH:
+            if current_leader_epoch < self.leader_epoch:
+                raise KafkaError(ErrorCode.FENCED_LEADER_EPOCH)
+            if current_leader_epoch > self.leader_epoch:
+                raise KafkaError(ErrorCode.UNKNOWN_LEADER_EPOCH)
+        if has_to_lead and self._leadership is None:
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
-        if current_leader_epoch == NO_LEADER_EPOCH:
-            return
-        if current_leader_epoch < self.leader_epoch:
-            raise KafkaError(ErrorCode.FENCED_LEADER_EPOCH)
-        if current_leader_epoch > self.leader_epoch:
-            raise KafkaError(ErrorCode.UNKNOWN_LEADER_EPOCH)
+
+    # In-sync replicas
+
+    def _suffice(self, isr: Sequence[int]) -> bool:
+        """REPL-03: no more replicas can be demanded than there are."""
+        demanded = min(self.log.config.min_insync_replicas, len(self._assignment.replicas))
+        return len(isr) >= demanded
 
     @property
     def is_under_min_isr(self) -> bool:
-        """REPL-03: no more replicas can be demanded than there are."""
-        demanded = min(self.log.config.min_insync_replicas, len(self._assignment.replicas))
-        return len(self._assignment.isr) < demanded
+        return self._leadership is not None and not self._suffice(self._leadership.isr)
 
-    def advance_high_watermark(self) -> bool:
-        """REPL-01, REPL-02, for an ISR that is the leader alone; says whether it moved."""
-        if self.is_under_min_isr or self.log.log_end_offset <= self.high_watermark:
-            return False
-        self.high_watermark = self.log.log_end_offset
-        return True
+    def advance_high_watermark(self, now_ms: int) -> None:
+        """REPL-01, REPL-02."""
+        if self._leadership is None or self.is_under_min_isr:
+            return
+        reached = self._leadership.reached_offset(self.log.log_end_offset, now_ms)
+        if reached > self.high_watermark:
+            self.high_watermark = reached
+            self.note_change()
+
+    @property
+    def proposal(self) -> Proposal | None:
+        return None if self._leadership is None else self._leadership.proposal
+
+    def shrink_isr(self, now_ms: int) -> None:
+        """REPL-07: to be called from time to time."""
+        if self._leadership is None:
+            return
+        if self._leadership.propose_to_remove(self.log.log_end_offset, now_ms):
+            self._changes.proposing.add(self.at)
+        self.advance_high_watermark(now_ms)
+
+    def settle_proposal(self, answer: AlteredPartition, now_ms: int) -> None:
+        """The controller accepted what was proposed, and says what holds now."""
+        known = self._assignment
+        if self._leadership is None or answer.leader_epoch != known.leader_epoch:
+            return
+        if answer.partition_epoch < known.partition_epoch:
+            return
+        self._assignment = replace(known, isr=answer.isr, partition_epoch=answer.partition_epoch)
+        self._leadership.accepted(self._assignment)
+        self.note_change()
+        self.advance_high_watermark(now_ms)
+
+    def withdraw_proposal(self) -> None:
+        """REPL-06: the controller changed nothing, and no controller before it did."""
+        if self._leadership is not None:
+            self._leadership.proposal = None
+            self.note_change()
+
+    def acknowledgement(self, required_offset: int) -> ErrorCode | None:
+        """How a write with acks=-1 ended, or None while that is open."""
+        if self._leadership is None:
+            return ErrorCode.NOT_LEADER_OR_FOLLOWER
+        if self.high_watermark < required_offset:
+            return None
+        if not self._suffice(self._leadership.maximal_isr):  # ACKS-07
+            return ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
+        return ErrorCode.NONE  # ACKS-05
+
+    # What is visible
 
     @property
     def last_stable_offset(self) -> int:
         return self.high_watermark
 
     def visible_end(self, isolation_level: int) -> int:
-        """REPL-04, TXNI-12: nobody reads at or above this offset."""
+        """REPL-04, TXNI-12: no client reads at or above this offset."""
         committed = isolation_level == READ_COMMITTED
         return self.last_stable_offset if committed else self.high_watermark
+
+    @property
+    def knows_its_end(self) -> bool:
+        """ELEC-11: no former leader can have shown more than this one does."""
+        leadership = self._leadership
+        return leadership is None or self.high_watermark >= leadership.epoch_start_offset
 
     # Writing
 
@@ -128,7 +244,7 @@ class Partition:
             raise KafkaError(ErrorCode.NOT_ENOUGH_REPLICAS)
         sent = only_batch(records, may_use_zstd=may_use_zstd)
         assert records is not None
-        header, payload = accept_batch(sent, records, self.log.config, self._platform, now_ms)
+        header, payload = accept_batch(sent, records, self.log.config, self.platform, now_ms)
         if header.is_transactional:  # TXNI-11
             raise KafkaError(
                 ErrorCode.INVALID_TXN_STATE, "The partition is not part of a transaction."
@@ -145,7 +261,7 @@ class Partition:
         self.check_leader_epoch(NO_LEADER_EPOCH)
         if self.is_under_min_isr:
             raise KafkaError(ErrorCode.NOT_ENOUGH_REPLICAS)
-        batch = build_batch(records, now_ms, self._platform.checksum)
+        batch = build_batch(records, now_ms, self.platform.checksum)
         return self._write(read_header(batch), memoryview(batch)[HEADER_SIZE:], now_ms)
 
     def _write(self, header: BatchHeader, payload: Bytes, now_ms: int) -> Appended:
@@ -154,34 +270,117 @@ class Partition:
         )
         self.log.append(header, payload, now_ms)
         self._producers.appended(header)
-        self.advance_high_watermark()
+        self.note_change()
+        self.advance_high_watermark(now_ms)
         log_append_time_ms = header.max_timestamp if header.is_log_append_time else NO_TIMESTAMP
         return Appended(header.base_offset, log_append_time_ms, header.next_offset)
 
     def expire_producers(self, before_ms: int) -> None:
         self._producers.expire(before_ms)
 
+    # Following
+
+    def append_fetched(self, records: Bytes, now_ms: int) -> None:
+        """Write what the leader sent, as it is. Raises KafkaError; what was right then stays."""
+        for header, payload in fetched_batches(records, self.platform.checksum):
+            if header.partition_leader_epoch > self.leader_epoch:
+                raise KafkaError(ErrorCode.CORRUPT_MESSAGE)
+            if header.base_offset < self.log.log_end_offset:
+                self._begin_within_batch(header)
+            self.log.append(header, payload, now_ms)
+            self._producers.appended(header)
+            self.note_change()
+
+    def _begin_within_batch(self, header: BatchHeader) -> None:
+        """The leader's log starts within its first batch; an empty log begins with that batch."""
+        log = self.log
+        if not log.log_start_offset == log.log_end_offset <= header.last_offset:
+            raise KafkaError(ErrorCode.CORRUPT_MESSAGE)
+        log.truncate_fully_and_start_at(header.base_offset)
+
+    def take_over(self, high_watermark: int, log_start_offset: int) -> bool:
+        """What the leader says is committed, and deleted; says whether the log start moved."""
+        high_watermark = max(
+            min(high_watermark, self.log.log_end_offset), self.log.log_start_offset
+        )
+        if high_watermark != self.high_watermark:
+            self.high_watermark = high_watermark
+            self.note_change()
+        if not self.log.log_start_offset < log_start_offset <= high_watermark:
+            return False
+        self.log.advance_log_start(log_start_offset)
+        self.note_change()
+        return True
+
+    def truncate_to(self, offset: int) -> None:
+        """REPL-12."""
+        self.log.truncate_to(offset)
+        self._after_truncation()
+
+    def truncate_fully_and_start_at(self, offset: int) -> None:
+        self.log.truncate_fully_and_start_at(offset)
+        self._after_truncation()
+
+    def _after_truncation(self) -> None:
+        self.high_watermark = max(
+            min(self.high_watermark, self.log.log_end_offset), self.log.log_start_offset
+        )
+        self._producers.clear()
+        for _, _, header in self.log.headers_from(self.log.log_start_offset):
+            self._producers.appended(header)
+        self.note_change()
+
     # Reading
 
+    def end_for(self, request: Fetch) -> int:
+        """Where the log ends for who sent this request: a replica sees all of it (REPL-04)."""
+        if request.replica_id > NO_REPLICA:
+            return self.log.log_end_offset
+        return self.visible_end(request.isolation_level)
+
+    def note_fetch(self, asked: FetchPartition, request: Fetch, now_ms: int) -> None:
+        """A follower fetches: learn where it is. Raises KafkaError."""
+        self.check_leader_epoch(asked.current_leader_epoch)
+        leadership = self._leadership
+        assert leadership is not None
+        if request.replica_id not in leadership.followers:
+            raise KafkaError(
+                ErrorCode.NOT_LEADER_OR_FOLLOWER
+                if asked.current_leader_epoch == NO_LEADER_EPOCH
+                else ErrorCode.UNKNOWN_LEADER_EPOCH
+            )
+        if not self._is_in_range(asked) or self._divergence(asked) is not None:  # REPL-11
+            return
+        fetch = FollowerFetch(asked.fetch_offset, asked.log_start_offset, request.replica_epoch)
+        end_offset = self.log.log_end_offset
+        has_moved = leadership.fetched(request.replica_id, fetch, end_offset, now_ms)
+        if leadership.propose_to_add(request.replica_id, self.high_watermark):
+            self._changes.proposing.add(self.at)
+        if has_moved:
+            self._changes.moved.add(self.at)
+            self.advance_high_watermark(now_ms)
+
     def read(
-        self, asked: FetchPartition, max_bytes: int, isolation_level: int, *, at_least_one: bool
+        self, asked: FetchPartition, request: Fetch, max_bytes: int, *, at_least_one: bool
     ) -> FetchedPartition:
         """Raises KafkaError."""
-        self.check_leader_epoch(asked.current_leader_epoch)
+        is_replica = request.replica_id > NO_REPLICA
+        has_to_lead = is_replica or not request.may_read_from_follower
+        self.check_leader_epoch(asked.current_leader_epoch, has_to_lead=has_to_lead)
         answer = FetchedPartition(
             asked.topic,
             asked.partition,
             high_watermark=self.high_watermark,
             last_stable_offset=self.last_stable_offset,
             log_start_offset=self.log.log_start_offset,
-            lists_aborted_transactions=isolation_level == READ_COMMITTED,
+            lists_aborted_transactions=request.isolation_level == READ_COMMITTED,
         )
-        if (diverging := self._divergence(asked)) is not None:
+        is_known = asked.fetch_offset >= self.log.log_start_offset
+        if is_known and (diverging := self._divergence(asked)) is not None:
             return replace(answer, diverging_epoch=diverging)
-        offset = asked.fetch_offset
-        if not self.log.log_start_offset <= offset <= self.log.log_end_offset:  # STOR-12
+        if not self._is_in_range(asked):  # STOR-12
             return replace(answer, error=ErrorCode.OFFSET_OUT_OF_RANGE)
-        end_offset = self.visible_end(isolation_level)
+        offset, end_offset = asked.fetch_offset, self.end_for(request)
         limit = min(max_bytes, asked.max_bytes)
         if offset >= end_offset or (limit <= 0 and not at_least_one):
             return answer
@@ -189,6 +388,9 @@ class Partition:
             answer,
             records=self.log.read(offset, limit, end_offset, at_least_one=at_least_one),
         )
+
+    def _is_in_range(self, asked: FetchPartition) -> bool:
+        return self.log.log_start_offset <= asked.fetch_offset <= self.log.log_end_offset
 
     def _divergence(self, asked: FetchPartition) -> EpochEnd | None:
         """REPL-12: where the reader's history leaves ours, if it does. Raises KafkaError."""
@@ -210,33 +412,10 @@ class Partition:
                 for record in read_records(header, payload):
                     yield header.base_offset + record.offset_delta, record
 
-    # Offsets
-
-    def find_offset(self, timestamp: int, isolation_level: int) -> TimestampedOffset:
-        """STOR-10, STOR-11. Raises KafkaError."""
-        log = self.log
-        if timestamp == LATEST:
-            return self._latest(isolation_level)
-        if timestamp in (EARLIEST, EARLIEST_LOCAL):
-            epoch = log.epochs.epoch_at(log.log_start_offset)
-            return TimestampedOffset(NO_TIMESTAMP, log.log_start_offset, epoch)
-        if timestamp == LATEST_TIERED:
-            return NOTHING_FOUND
-        end_offset = self.visible_end(isolation_level)
-        if timestamp == MAXIMUM_TIMESTAMP:
-            return youngest(log, self._platform, end_offset)
-        return first_since(log, self._platform, timestamp, end_offset)
-
-    def _latest(self, isolation_level: int) -> TimestampedOffset:
-        if self.high_watermark < self.log.epochs.entries[-1].start_offset:  # ELEC-11
-            raise KafkaError(ErrorCode.OFFSET_NOT_AVAILABLE)
-        epoch = self.log.epochs.latest
-        return TimestampedOffset(NO_TIMESTAMP, self.visible_end(isolation_level), epoch)
-
     # Deletion
 
     def delete_records(self, offset: int) -> int:
-        """RETN-07: forget what is below; returns the low watermark. Raises KafkaError."""
+        """RETN-07: forget what is below; returns the offset that is meant. Raises KafkaError."""
         self.check_leader_epoch(NO_LEADER_EPOCH)
         if not self.log.config.is_deleted:
             raise KafkaError(ErrorCode.POLICY_VIOLATION)  # RETN-09
@@ -244,4 +423,12 @@ class Partition:
         if not 0 <= offset <= self.high_watermark:
             raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
         self.log.advance_log_start(offset)
-        return self.log.log_start_offset
+        self.note_change()
+        return offset
+
+    @property
+    def low_watermark(self) -> int:
+        """REPL-14. Raises KafkaError."""
+        self.check_leader_epoch(NO_LEADER_EPOCH)
+        assert self._leadership is not None
+        return self._leadership.low_watermark(self.log.log_start_offset)

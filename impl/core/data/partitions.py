@@ -1,22 +1,31 @@
-"""The partitions that this broker holds: opened, led, deleted, flushed."""
+"""The partitions that this broker holds: opened, led or followed, cut, deleted, flushed.
+
+Keeps on disk, in Kafka's checkpoint files, how far each of them is committed, deleted and flushed.
+"""
 
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from uuid import UUID
 
 from impl.core.cluster.catalogue import Catalogue, Topic
+from impl.core.cluster.messages import Endpoint
 from impl.core.cluster.topics import TopicPartition, TopicReference, partition_of_folder
 from impl.core.config import TopicConfig, parse_options
-from impl.core.data.partition import Partition
+from impl.core.data.changes import Changes
+from impl.core.data.config import ReplicationConfig
+from impl.core.data.partition import Partition, Surroundings
 from impl.core.log.checkpoints import OffsetCheckpoint
 from impl.core.log.log import Log, Platform
 from impl.core.log.producer_state import ProducerStates
 from impl.core.refusal import KafkaError
 from impl.core.storage import StorageError
 from spec.wire.errors import ErrorCode
+
+# KIP-951: who gets one of these learns with it whom to ask.
+ERRORS_THAT_NAME_THE_LEADER = (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPOCH)
 
 _CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
 _CLEAN_SHUTDOWN_CONTENT = b'{"version":0,"brokerEpoch":-1}'
@@ -29,18 +38,30 @@ def metadata_file(topic_id: UUID) -> bytes:
 
 class Partitions:
     def __init__(
-        self, platform: Platform, catalogue: Catalogue, topic_defaults: TopicConfig, node_id: int
+        self,
+        platform: Platform,
+        catalogue: Catalogue,
+        topic_defaults: TopicConfig,
+        node_id: int,
+        config: ReplicationConfig | None = None,
     ) -> None:
+        self.changes = Changes()
         self._platform = platform
         self._storage = platform.storage
         self._catalogue = catalogue
         self._topic_defaults = topic_defaults
         self._node_id = node_id
+        self._config = config or ReplicationConfig()
+        self._surroundings = Surroundings(
+            node_id, platform, catalogue.brokers, self._config, self.changes
+        )
         self._open: dict[TopicPartition, Partition] = {}
         self._log_starts = OffsetCheckpoint(platform.storage, "log-start-offset-checkpoint")
         self._recovery_points = OffsetCheckpoint(
             platform.storage, "recovery-point-offset-checkpoint"
         )
+        self._high_watermarks = OffsetCheckpoint(platform.storage, "replication-offset-checkpoint")
+        self._next_checkpoint_ms = 0
         self.cleaned = OffsetCheckpoint(platform.storage, "cleaner-offset-checkpoint")
 
     def __iter__(self) -> Iterator[Partition]:
@@ -60,8 +81,27 @@ class Partitions:
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         found = self._open.get(TopicPartition(known.name, partition))
         if found is None:
+            if partition in known.partitions:  # ELEC-14
+                raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         return found
+
+    def get(self, at: TopicPartition) -> Partition | None:
+        return self._open.get(at)
+
+    def leader_of(self, topic: TopicReference, partition: int) -> tuple[int, int] | None:
+        """Id and epoch of who leads, as far as this broker knows; id -1 where nobody does."""
+        known = self._catalogue.find(topic)
+        if known is None or partition not in known.partitions:
+            return None
+        assignment = known.partitions[partition]
+        return assignment.leader, assignment.leader_epoch
+
+    def endpoints(self, leaders: Iterable[tuple[int, int] | None]) -> tuple[Endpoint, ...]:
+        """Where the brokers are that are named as leaders (KIP-951)."""
+        brokers = self._catalogue.brokers
+        ids = sorted({leader[0] for leader in leaders if leader is not None})
+        return tuple(brokers[i].endpoint for i in ids if i in brokers)
 
     # Following the catalogue
 
@@ -78,7 +118,7 @@ class Partitions:
             at, found = partition_of_folder(folder), self._metadata_of(folder)
             if at is None:
                 continue
-            if found in removed:
+            if found in removed or (found in known and not self._is_replica(at)):
                 self._storage.delete(folder)
                 self._forget([at])
             elif found is not None and found not in known:
@@ -89,6 +129,10 @@ class Partitions:
         for topic in self._catalogue.topics.values():
             self.follow(topic, now_ms)
         self._storage.delete(_CLEAN_SHUTDOWN)
+
+    def _is_replica(self, at: TopicPartition) -> bool:
+        assignment = self._catalogue.topics[at.topic].partitions.get(at.partition)
+        return assignment is not None and self._node_id in assignment.replicas
 
     def _metadata_of(self, folder: str) -> bytes | None:
         path = f"{folder}/partition.metadata"
@@ -101,11 +145,12 @@ class Partitions:
         for index, assignment in topic.partitions.items():
             at = TopicPartition(topic.name, index)
             if self._node_id not in assignment.replicas:
+                self._close([at])  # REPL-15
                 continue
             if at not in self._open:
                 self._open[at] = self._open_partition(at, topic.topic_id, config, now_ms)
             self._open[at].log.config = config
-            self._open[at].lead(assignment)
+            self._open[at].assume(assignment, now_ms)
 
     def _open_partition(
         self, at: TopicPartition, topic_id: UUID, config: TopicConfig, now_ms: int
@@ -122,32 +167,61 @@ class Partitions:
             log_start_offset=self._log_starts.get(at),
             recovery_point=self._recovery_points.get(at),
             replay=producers.appended,
-            before_truncation=partial(self.cleaned.lower, at),
+            before_truncation=partial(self._before_truncation, at),
         )
-        return Partition(at, topic_id, self._node_id, self._platform, log, producers)
+        high_watermark = self._high_watermarks.get(at)
+        return Partition(at, topic_id, self._surroundings, log, producers, high_watermark)
+
+    def _before_truncation(self, at: TopicPartition, offset: int) -> None:
+        """What is written there next is not what these offsets were noted for."""
+        for checkpoint in (self._log_starts, self._recovery_points, self.cleaned):
+            checkpoint.lower(at, offset)
 
     def remove(self, topic: Topic) -> list[TopicPartition]:
         """Delete the data of a topic; returns the partitions that are gone."""
         gone = [at for at in self._open if at.topic == topic.name]
+        self._close(gone)
+        return gone
+
+    def _close(self, partitions: list[TopicPartition]) -> None:
+        gone = [at for at in partitions if at in self._open]
         for at in gone:
-            del self._open[at]
+            self._open.pop(at).close()
             self._storage.delete(at.folder)
         self._forget(gone)
-        return gone
 
     def _forget(self, gone: list[TopicPartition]) -> None:
         self._log_starts.forget(gone)
         self._recovery_points.forget(gone)
+        self._high_watermarks.forget(gone)
         self.cleaned.forget(gone)
 
     # Durability
 
     def log_start_moved(self, partition: Partition) -> None:
         self._log_starts.update({partition.at: partition.log.log_start_offset})
+        partition.note_change()
+
+    def tick(self, now_ms: int) -> None:
+        """Write down from time to time how far everything is committed."""
+        if now_ms >= self._next_checkpoint_ms:
+            interval_ms = self._config.replica_high_watermark_checkpoint_interval_ms
+            self._next_checkpoint_ms = now_ms + interval_ms
+            self._write_high_watermarks()
+
+    def next_deadline_ms(self) -> int:
+        return self._next_checkpoint_ms
+
+    def _write_high_watermarks(self) -> None:
+        known = self._high_watermarks
+        moved = {p.at: p.high_watermark for p in self if known.get(p.at) != p.high_watermark}
+        if moved:
+            known.update(moved)
 
     def stop(self) -> None:
         """Flush everything, so that the next start has nothing to check."""
         for partition in self:
             partition.log.flush()
+        self._write_high_watermarks()
         self._recovery_points.update({p.at: p.log.log_end_offset for p in self})
         self._storage.replace(_CLEAN_SHUTDOWN, _CLEAN_SHUTDOWN_CONTENT)

@@ -1,16 +1,16 @@
 """Produce: append to each partition, and answer when what `acks` demands has happened.
 
-ACKS-01 to ACKS-09. What one partition takes is decided by `partition`.
+ACKS-01 to ACKS-09, ELEC-14. What one partition takes is decided by `partition`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from impl.core.cluster.topics import INTERNAL_TOPICS, TopicPartition
+from impl.core.cluster.topics import INTERNAL_TOPICS
 from impl.core.data.messages import Produce, Produced, ProducedPartition, RecordsForPartition
 from impl.core.data.partition import ALL_REPLICAS
-from impl.core.data.partitions import Partitions
+from impl.core.data.partitions import ERRORS_THAT_NAME_THE_LEADER, Partitions
 from impl.core.events import Call, Close, NoReply, Output, Reply
 from impl.core.refusal import KafkaError
 from spec.wire.errors import ErrorCode
@@ -32,12 +32,11 @@ class Producing:
     def __init__(self, partitions: Partitions) -> None:
         self._partitions = partitions
         self._parked: dict[Call, ParkedProduce] = {}
-        self.written: set[TopicPartition] = set()
-        """Partitions whose visible end may have moved since this was last emptied."""
 
     def handle(self, call: Call, request: Produce, now_ms: int) -> list[Output]:
         if request.acks not in (NO_ACKS, LEADER_ONLY, ALL_REPLICAS):  # ACKS-01
-            answers = [_failed(p, ErrorCode.INVALID_REQUIRED_ACKS) for p in request.partitions]
+            error = ErrorCode.INVALID_REQUIRED_ACKS
+            answers = [self._failed(p, error) for p in request.partitions]
             return [Reply(call, Produced(tuple(answers)))]
         parked = ParkedProduce([], {}, now_ms + request.timeout_ms)
         for asked in request.partitions:  # ACKS-09
@@ -61,9 +60,8 @@ class Producing:
                 asked.records, request.acks, now_ms, may_use_zstd=request.may_use_zstd
             )
         except KafkaError as refused:
-            parked.partitions.append(_failed(asked, refused.error, refused.message))
+            parked.partitions.append(self._failed(asked, refused.error, refused.message))
             return
-        self.written.add(partition.at)
         parked.pending[len(parked.partitions)] = appended.required_offset
         parked.partitions.append(
             ProducedPartition(
@@ -83,7 +81,7 @@ class Producing:
                 self._settle(parked, index, required_offset, now_ms)
             if not parked.pending:
                 del self._parked[call]
-                outputs.append(Reply(call, Produced(tuple(parked.partitions))))
+                outputs.append(Reply(call, self._produced(parked)))
         return outputs
 
     def _settle(
@@ -97,7 +95,7 @@ class Producing:
             error = ErrorCode.REQUEST_TIMED_OUT  # ACKS-08
         del parked.pending[index]
         if error:
-            parked.partitions[index] = replace(answer, error=error, base_offset=-1)
+            parked.partitions[index] = self._failed(answer, error)
 
     def _progress(self, answer: ProducedPartition, required_offset: int) -> ErrorCode | None:
         """How the append ended, or None while that is open."""
@@ -105,11 +103,24 @@ class Producing:
             partition = self._partitions.find(answer.topic, answer.partition)
         except KafkaError as refused:
             return refused.error
-        if partition.high_watermark < required_offset:
-            return None
-        if partition.is_under_min_isr:  # ACKS-07
-            return ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
-        return ErrorCode.NONE  # ACKS-05
+        return partition.acknowledgement(required_offset)
+
+    def _produced(self, parked: ParkedProduce) -> Produced:
+        leaders = [answer.current_leader for answer in parked.partitions]
+        return Produced(tuple(parked.partitions), self._partitions.endpoints(leaders))
+
+    def _failed(
+        self,
+        asked: RecordsForPartition | ProducedPartition,
+        error: ErrorCode,
+        message: str | None = None,
+    ) -> ProducedPartition:
+        leader = None
+        if error in ERRORS_THAT_NAME_THE_LEADER:
+            leader = self._partitions.leader_of(asked.topic, asked.partition)
+        return ProducedPartition(
+            asked.topic, asked.partition, error, message=message, current_leader=leader
+        )
 
     def next_deadline_ms(self) -> int | None:
         return min((parked.deadline_ms for parked in self._parked.values()), default=None)
@@ -117,9 +128,3 @@ class Producing:
     def forget(self, connection_id: int) -> None:
         for call in [c for c in self._parked if c.connection_id == connection_id]:
             del self._parked[call]
-
-
-def _failed(
-    asked: RecordsForPartition, error: ErrorCode, message: str | None = None
-) -> ProducedPartition:
-    return ProducedPartition(asked.topic, asked.partition, error, message=message)

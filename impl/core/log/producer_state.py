@@ -120,6 +120,10 @@ class ProducerStates:
                 )
             )
 
+    def clear(self) -> None:
+        """Forget everything: the log was cut, and what remains is replayed."""
+        self._producers.clear()
+
     def expire(self, before_ms: int) -> None:
         """Forget producers that wrote nothing since then (PROD-08)."""
         for producer_id in [i for i, p in self._producers.items() if p.last_used_ms < before_ms]:
