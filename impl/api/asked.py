@@ -6,5 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from impl.api.asking import Asking
+from impl.api.quorum import QUORUM_ASKED
 
-ASKED: Mapping[type[Any], Asking] = {}
+ASKED: Mapping[type[Any], Asking] = {**QUORUM_ASKED}

@@ -31,7 +31,8 @@ def test_frames_come_out_as_they_went_in(sizes: list[int], steps: list[int], wai
     """In pieces of any size, taken at once or only when no more may be read."""
     sent = [bytes([number % 256]) * size for number, size in enumerate(sizes)]
     stream = b"".join(struct.pack(">i", len(frame)) + frame for frame in sent)
-    frames, received, position, step = Frames(LIMIT), [], 0, 0
+    frames, position, step = Frames(LIMIT), 0, 0
+    received: list[bytes] = []
     while len(received) < len(sent):
         if position < len(stream) and not (waits and frames.has_next()):
             piece = stream[position : position + steps[step % len(steps)]]
