@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from impl.core.cluster.messages import TOPIC_RESOURCE, Endpoint
+from impl.core.cluster.messages import BROKER_RESOURCE, TOPIC_RESOURCE, Endpoint
 from impl.core.cluster.metadata_records import (
     BrokerRegistrationChangeRecord,
     ConfigRecord,
@@ -76,6 +76,7 @@ class Registration:
 
     @property
     def is_active(self) -> bool:
+        """May lead, and be in sync."""
         return not self.fenced and not self.in_controlled_shutdown
 
 
@@ -92,9 +93,23 @@ class Catalogue:
         self.topics: dict[str, Topic] = {}
         self.features: dict[str, int] = {}
         self.brokers: dict[int, Registration] = {}
+        # Options that were set at run time, for one broker by its id and for all by "".
+        self.broker_configs: dict[str, dict[str, str]] = {}
         self.next_producer_id = 0
         self.removed_topic_ids: set[UUID] = set()
         self._by_id: dict[UUID, Topic] = {}
+
+    @property
+    def alive(self) -> dict[int, Endpoint]:
+        """The brokers that clients may hear of, in the order of their ids (CLUS-05)."""
+        return {
+            broker_id: self.brokers[broker_id].endpoint
+            for broker_id in sorted(self.brokers)
+            if not self.brokers[broker_id].fenced
+        }
+
+    def is_active(self, broker_id: int) -> bool:
+        return broker_id in self.brokers and self.brokers[broker_id].is_active
 
     def find(self, reference: TopicReference) -> Topic | None:
         if isinstance(reference, str):
@@ -124,8 +139,8 @@ class Catalogue:
                 partitions[partition] = partitions[partition].changed_by(record)
             case RemoveTopicRecord(topic_id):
                 return self._remove(topic_id)
-            case ConfigRecord(resource_type):
-                return self._configure(record) if resource_type == TOPIC_RESOURCE else None
+            case ConfigRecord():
+                return self._configure(record)
             case ProducerIdsRecord():
                 self.next_producer_id = record.next_producer_id
                 return None
@@ -169,10 +184,15 @@ class Catalogue:
         self.removed_topic_ids.add(topic_id)
         return topic
 
-    def _configure(self, record: ConfigRecord) -> Topic:
-        topic = self.topics[record.resource_name]
-        if record.value is None:
-            topic.configs.pop(record.name, None)
-        else:
-            topic.configs[record.name] = record.value
+    def _configure(self, record: ConfigRecord) -> Topic | None:
+        topic, configs = None, None
+        if record.resource_type == TOPIC_RESOURCE:
+            topic = self.topics[record.resource_name]
+            configs = topic.configs
+        elif record.resource_type == BROKER_RESOURCE:
+            configs = self.broker_configs.setdefault(record.resource_name, {})
+        if configs is not None and record.value is None:
+            configs.pop(record.name, None)
+        elif configs is not None and record.value is not None:
+            configs[record.name] = record.value
         return topic

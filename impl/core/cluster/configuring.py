@@ -1,40 +1,31 @@
-"""Options of brokers and topics: all are described, those of topics can be changed."""
+"""Options as clients see them: each with its value, its source, and what the value hides."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import Field, fields
 from typing import Any, get_type_hints
 
-from impl.core.cluster.catalogue import Catalogue, Topic
-from impl.core.cluster.controller import Controller
+from impl.core.cluster.catalogue import Catalogue
+from impl.core.cluster.current_options import ALL_BROKERS, CurrentOptions, dynamic_options
 from impl.core.cluster.messages import (
-    APPEND,
     BROKER_RESOURCE,
-    DELETE,
-    SET,
     SOURCE_DEFAULT,
+    SOURCE_DYNAMIC_BROKER,
+    SOURCE_DYNAMIC_DEFAULT_BROKER,
     SOURCE_STATIC_BROKER,
     SOURCE_TOPIC,
-    SUBTRACT,
     TOPIC_RESOURCE,
-    AlterConfigs,
-    AlteredConfigs,
-    ConfigChange,
     ConfigsOfResource,
     ConfigSynonym,
     DescribeConfigs,
     DescribedConfig,
     DescribedConfigs,
     Resource,
-    ResourceOutcome,
 )
-from impl.core.cluster.metadata_records import ConfigRecord, MetadataRecord
 from impl.core.config import (
     INT_MAX,
     BrokerConfig,
-    Properties,
     TopicConfig,
     option_name,
     options,
@@ -43,25 +34,21 @@ from impl.core.config import (
 from impl.core.refusal import KafkaError
 from spec.wire.errors import ErrorCode
 
-_BOOLEAN, _STRING, _INT, _LONG, _DOUBLE, _LIST = 1, 2, 3, 5, 6, 7
+LIST_TYPE = 7
+_BOOLEAN, _STRING, _INT, _LONG = 1, 2, 3, 5
 
 
-class Configuring:
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        controller: Controller,
-        properties: Properties,
-        node_id: int,
-        commit: Callable[[Sequence[MetadataRecord], int], None],
-    ) -> None:
+def type_of(kind: type[Any], definition: Field[Any]) -> int:
+    type_ = get_type_hints(kind)[definition.name]
+    if type_ is int:
+        return _INT if definition.metadata.get("at_most") == INT_MAX else _LONG
+    return {bool: _BOOLEAN, str: _STRING}.get(type_, LIST_TYPE)
+
+
+class Describing:
+    def __init__(self, catalogue: Catalogue, current: CurrentOptions) -> None:
         self._catalogue = catalogue
-        self._controller = controller
-        self._properties = properties
-        self._node_id = node_id
-        self._commit = commit
-
-    # Describing
+        self._current = current
 
     def describe(self, request: DescribeConfigs) -> DescribedConfigs:
         return DescribedConfigs(
@@ -80,126 +67,76 @@ class Configuring:
 
     def _configs_of(self, resource: Resource) -> tuple[DescribedConfig, ...]:
         if resource.type == TOPIC_RESOURCE:
-            return self.of_topic(self._controller.find(resource.name).configs)
-        if resource.type == BROKER_RESOURCE and resource.name == "":
-            return ()  # the options that all brokers share; none can be set at run time
-        if resource.type == BROKER_RESOURCE and resource.name == str(self._node_id):
-            return self._of_broker()
-        raise KafkaError(ErrorCode.INVALID_REQUEST, f"There is no resource {resource}.")
+            topic = self._catalogue.find(resource.name)
+            if topic is None:
+                raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+            return self.of_topic(topic.configs)
+        if resource.type == BROKER_RESOURCE and resource.name == ALL_BROKERS:
+            # Of the options that all brokers share, only those that were set are anybody's.
+            shared = self._current.of_all_brokers
+            return tuple(each for each in self._of_broker(own={}) if each.name in shared)
+        if resource.type == BROKER_RESOURCE and resource.name == self._node_name:
+            return tuple(self._of_broker(self._current.of_this_broker))
+        raise KafkaError(ErrorCode.INVALID_REQUEST, f"There is no resource {resource} here.")
+
+    @property
+    def _node_name(self) -> str:
+        return str(self._current.static.broker.node_id)
+
+    # Topics
 
     def of_topic(self, overrides: Mapping[str, str]) -> tuple[DescribedConfig, ...]:
-        return tuple(self._topic_option(d, overrides) for d in fields(TopicConfig))
+        return tuple(self.topic_option(d, overrides) for d in fields(TopicConfig))
 
-    def _topic_option(
+    def topic_option(
         self, definition: Field[Any], overrides: Mapping[str, str]
     ) -> DescribedConfig:
-        """The value that counts, after which come those it hides."""
-        name, broker_name = option_name(definition), definition.metadata["broker"]
-        synonyms = []
-        if name in overrides:
-            synonyms.append(ConfigSynonym(name, overrides[name], SOURCE_TOPIC))
-        if broker_name in self._properties.given:
-            value = self._properties.given[broker_name]
-            synonyms.append(ConfigSynonym(broker_name, value, SOURCE_STATIC_BROKER))
-        default = render_option(definition.default)
-        synonyms.append(ConfigSynonym(broker_name, default, SOURCE_DEFAULT))
-        return DescribedConfig(
-            name,
-            synonyms[0].value,
-            synonyms[0].source,
-            _type_of(TopicConfig, definition),
-            synonyms=tuple(synonyms),
+        name = option_name(definition)
+        synonyms = self._synonyms(
+            definition.metadata["broker"],
+            render_option(definition.default),
+            self._current.of_this_broker,
         )
+        if name in overrides:
+            synonyms.insert(0, ConfigSynonym(name, overrides[name], SOURCE_TOPIC))
+        type_ = type_of(TopicConfig, definition)
+        counts = synonyms[0]
+        return DescribedConfig(name, counts.value, counts.source, type_, synonyms=tuple(synonyms))
 
-    def _of_broker(self) -> tuple[DescribedConfig, ...]:
-        kinds: dict[type[Any], Any] = {
-            BrokerConfig: self._properties.broker,
-            **self._properties.others,
-        }
-        described = [
-            self._broker_option(name, getattr(config, d.name), _type_of(kind, d))
-            for kind, config in kinds.items()
-            for name, d in options(kind).items()
-        ]
-        described += [
-            self._broker_option(
-                d.metadata["broker"],
-                getattr(self._properties.topic_defaults, d.name),
-                _type_of(TopicConfig, d),
+    # Brokers
+
+    def _of_broker(self, own: Mapping[str, str]) -> Iterator[DescribedConfig]:
+        may_change = dynamic_options()
+        for name, type_, default in self._broker_options():
+            synonyms = tuple(self._synonyms(name, default, own))
+            yield DescribedConfig(
+                name,
+                synonyms[0].value,
+                synonyms[0].source,
+                type_,
+                is_read_only=name not in may_change,
+                synonyms=synonyms,
             )
-            for d in fields(TopicConfig)
+
+    def _broker_options(self) -> Iterator[tuple[str, int, str]]:
+        kinds: tuple[type[Any], ...] = (BrokerConfig, *self._current.static.others)
+        for kind in kinds:
+            for name, definition in options(kind).items():
+                yield name, type_of(kind, definition), render_option(definition.default)
+        for definition in fields(TopicConfig):
+            name, default = definition.metadata["broker"], render_option(definition.default)
+            yield name, type_of(TopicConfig, definition), default
+
+    def _synonyms(self, name: str, default: str, own: Mapping[str, str]) -> list[ConfigSynonym]:
+        """The value that counts, after which come those that it hides."""
+        sources = (
+            (own, SOURCE_DYNAMIC_BROKER),
+            (self._current.of_all_brokers, SOURCE_DYNAMIC_DEFAULT_BROKER),
+            (self._current.static.given, SOURCE_STATIC_BROKER),
+            ({name: default}, SOURCE_DEFAULT),
+        )
+        return [
+            ConfigSynonym(name, values[name], source)
+            for values, source in sources
+            if name in values
         ]
-        return tuple(described)
-
-    def _broker_option(self, name: str, value: Any, type_: int) -> DescribedConfig:
-        source = SOURCE_STATIC_BROKER if name in self._properties.given else SOURCE_DEFAULT
-        text = render_option(value)
-        synonyms = (ConfigSynonym(name, text, source),)
-        return DescribedConfig(name, text, source, type_, is_read_only=True, synonyms=synonyms)
-
-    # Altering
-
-    def alter(self, request: AlterConfigs, now_ms: int) -> AlteredConfigs:
-        times = Counter(resource for resource, _ in request.changes)
-        outcomes = []
-        for resource, changes in dict(request.changes).items():
-            try:
-                if times[resource] > 1:
-                    raise KafkaError(ErrorCode.INVALID_REQUEST, "The resource is named twice.")
-                records = self._plan(resource, changes, request.replaces_all)
-                if not request.validate_only:
-                    self._commit(records, now_ms)
-            except KafkaError as refused:
-                outcomes.append(ResourceOutcome(resource, refused.error, refused.message))
-            else:
-                outcomes.append(ResourceOutcome(resource))
-        return AlteredConfigs(tuple(outcomes))
-
-    def _plan(
-        self, resource: Resource, changes: Sequence[ConfigChange], replaces_all: bool
-    ) -> list[ConfigRecord]:
-        if resource.type != TOPIC_RESOURCE:
-            raise KafkaError(
-                ErrorCode.INVALID_REQUEST, "Only the options of topics change while it runs."
-            )
-        if len({change.name for change in changes}) < len(changes):
-            raise KafkaError(ErrorCode.INVALID_REQUEST, "An option is named twice.")
-        topic = self._controller.find(resource.name)
-        wanted = {} if replaces_all else dict(topic.configs)
-        for change in changes:
-            self._apply(change, topic, wanted)
-        self._controller.check_topic_configs(wanted)
-        names = [name for name in topic.configs if name not in wanted]
-        names += [name for name, value in wanted.items() if topic.configs.get(name) != value]
-        return [ConfigRecord(TOPIC_RESOURCE, topic.name, name, wanted.get(name)) for name in names]
-
-    def _apply(self, change: ConfigChange, topic: Topic, wanted: dict[str, str]) -> None:
-        definition = options(TopicConfig).get(change.name)
-        if definition is None:
-            raise KafkaError(ErrorCode.INVALID_CONFIG, f"There is no option {change.name}.")
-        if change.operation == DELETE:
-            wanted.pop(change.name, None)
-            return
-        if change.value is None:
-            raise KafkaError(ErrorCode.INVALID_CONFIG, f"Option {change.name} has no value.")
-        if change.operation == SET:
-            wanted[change.name] = change.value
-            return
-        if change.operation not in (APPEND, SUBTRACT):
-            raise KafkaError(ErrorCode.INVALID_REQUEST, f"No operation {change.operation}.")
-        if _type_of(TopicConfig, definition) != _LIST:
-            raise KafkaError(ErrorCode.INVALID_CONFIG, f"Option {change.name} is not a list.")
-        current = self._topic_option(definition, topic.configs).value.split(",")
-        given = change.value.split(",")
-        if change.operation == APPEND:
-            kept = current + [value for value in given if value not in current]
-        else:
-            kept = [value for value in current if value not in given]
-        wanted[change.name] = ",".join(kept)
-
-
-def _type_of(kind: type[Any], definition: Field[Any]) -> int:
-    type_ = get_type_hints(kind)[definition.name]
-    if type_ is int:
-        return _INT if definition.metadata.get("at_most") == INT_MAX else _LONG
-    return {bool: _BOOLEAN, str: _STRING, float: _DOUBLE}.get(type_, _LIST)

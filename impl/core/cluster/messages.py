@@ -39,6 +39,10 @@ class DescribedPartition:
     leader_epoch: int
     replicas: tuple[int, ...]
     isr: tuple[int, ...]
+    error: ErrorCode = ErrorCode.NONE
+    offline_replicas: tuple[int, ...] = ()
+    eligible_leader_replicas: tuple[int, ...] = ()
+    last_known_elr: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,40 @@ class DescribedTopic:
 
 @dataclass(frozen=True, slots=True)
 class DescribedCluster:
+    """`fenced`: brokers that are registered and not alive; few ask for them."""
+
     cluster_id: str
     controller_id: int
     brokers: tuple[Endpoint, ...]
     topics: tuple[DescribedTopic, ...] = ()
+    fenced: tuple[Endpoint, ...] = ()
+
+
+# DescribeTopicPartitions
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionCursor:
+    """The first partition that is still to be described."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class DescribePartitions:
+    """No topics: all. At most `limit` partitions are described, from the cursor on."""
+
+    topics: tuple[str, ...]
+    limit: int
+    cursor: PartitionCursor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedPartitions:
+    error: ErrorCode = ErrorCode.NONE
+    topics: tuple[DescribedTopic, ...] = ()
+    next_cursor: PartitionCursor | None = None
 
 
 # CreateTopics, DeleteTopics, CreatePartitions
@@ -139,12 +173,80 @@ class CreatedPartitions:
     topics: tuple[TopicOutcome, ...]
 
 
+# AlterPartitionReassignments, ListPartitionReassignments
+
+
+@dataclass(frozen=True, slots=True)
+class Reassignment:
+    """Where a partition is to be; None takes back what was asked for before."""
+
+    topic: str
+    partition: int
+    replicas: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlterReassignments:
+    reassignments: tuple[Reassignment, ...]
+    allow_replication_factor_change: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReassignmentOutcome:
+    topic: str
+    partition: int
+    error: ErrorCode = ErrorCode.NONE
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlteredReassignments:
+    outcomes: tuple[ReassignmentOutcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListReassignments:
+    """Partitions by topic; None asks for all that are being reassigned."""
+
+    topics: tuple[tuple[str, tuple[int, ...]], ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class OngoingReassignment:
+    topic: str
+    partition: int
+    replicas: tuple[int, ...]
+    adding_replicas: tuple[int, ...]
+    removing_replicas: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedReassignments:
+    reassignments: tuple[OngoingReassignment, ...]
+
+
+# UnregisterBroker
+
+
+@dataclass(frozen=True, slots=True)
+class UnregisterBroker:
+    broker_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerUnregistered:
+    error: ErrorCode = ErrorCode.NONE
+    message: str | None = None
+
+
 # DescribeConfigs, AlterConfigs, IncrementalAlterConfigs
 
 TOPIC_RESOURCE = 2
 BROKER_RESOURCE = 4
 
 SOURCE_TOPIC = 1
+SOURCE_DYNAMIC_BROKER = 2
+SOURCE_DYNAMIC_DEFAULT_BROKER = 3
 SOURCE_STATIC_BROKER = 4
 SOURCE_DEFAULT = 5
 

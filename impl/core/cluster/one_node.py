@@ -1,4 +1,4 @@
-"""Topics and coordinators: described from the catalogue, changed through the controller."""
+"""The cluster of one node, as it was before nodes formed a quorum; until `Broker` has moved on."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeAlias
 
-from impl.core.cluster import configuring
 from impl.core.cluster.catalogue import Assignment, Catalogue, Topic
+from impl.core.cluster.configuring import LIST_TYPE, Describing, type_of
 from impl.core.cluster.controller import Controller
+from impl.core.cluster.current_options import CurrentOptions
 from impl.core.cluster.electing import ElectLeaders, elect_leaders
 from impl.core.cluster.messages import (
+    APPEND,
+    DELETE,
+    SET,
+    SUBTRACT,
+    TOPIC_RESOURCE,
     AlterConfigs,
+    AlteredConfigs,
+    ConfigChange,
     CreatedPartitions,
     CreatedTopic,
     CreatedTopics,
@@ -29,9 +37,11 @@ from impl.core.cluster.messages import (
     Endpoint,
     MorePartitions,
     NewTopic,
+    Resource,
+    ResourceOutcome,
     TopicOutcome,
 )
-from impl.core.cluster.metadata_records import MetadataRecord
+from impl.core.cluster.metadata_records import ConfigRecord, MetadataRecord
 from impl.core.cluster.topics import (
     INTERNAL_TOPICS,
     NO_TOPIC_ID,
@@ -39,7 +49,7 @@ from impl.core.cluster.topics import (
     TopicReference,
     name_problem,
 )
-from impl.core.config import Properties
+from impl.core.config import Properties, TopicConfig, options
 from impl.core.groups.config import GroupConfig
 from impl.core.groups.lookup import (
     GROUP,
@@ -75,9 +85,7 @@ class Administration:
         self._endpoint = endpoint
         self._cluster_id = cluster_id
         self._commit = commit
-        self._configuring = configuring.Configuring(
-            catalogue, controller, properties, endpoint.node_id, commit
-        )
+        self._describing = Describing(catalogue, CurrentOptions(properties, catalogue))
 
     def handle(self, request: Any, now_ms: int) -> Any:
         match request:
@@ -92,9 +100,9 @@ class Administration:
             case FindCoordinators():
                 return self._find_coordinators(request, now_ms)
             case DescribeConfigs():
-                return self._configuring.describe(request)
+                return self._describing.describe(request)
             case AlterConfigs():
-                return self._configuring.alter(request, now_ms)
+                return self._alter_configs(request, now_ms)
             case ElectLeaders():
                 return elect_leaders(self._catalogue, request)
         raise AssertionError(f"nobody serves {request!r}")
@@ -169,7 +177,7 @@ class Administration:
             topic_id=NO_TOPIC_ID if validate_only else planned.topic_id,
             num_partitions=len(planned.assignment),
             replication_factor=len(planned.assignment[0]),
-            configs=self._configuring.of_topic(planned.configs),
+            configs=self._describing.of_topic(planned.configs),
         )
 
     # DeleteTopics
@@ -234,6 +242,66 @@ class Administration:
                 self._auto_create(OFFSETS_TOPIC, now_ms)
         alive = {self._endpoint.node_id: self._endpoint}
         return find_coordinators(request, self._catalogue, alive)
+
+    # Altering
+
+    def _alter_configs(self, request: AlterConfigs, now_ms: int) -> AlteredConfigs:
+        times = Counter(resource for resource, _ in request.changes)
+        outcomes = []
+        for resource, changes in dict(request.changes).items():
+            try:
+                if times[resource] > 1:
+                    raise KafkaError(ErrorCode.INVALID_REQUEST, "The resource is named twice.")
+                records = self._plan_configs(resource, changes, request.replaces_all)
+                if not request.validate_only:
+                    self._commit(records, now_ms)
+            except KafkaError as refused:
+                outcomes.append(ResourceOutcome(resource, refused.error, refused.message))
+            else:
+                outcomes.append(ResourceOutcome(resource))
+        return AlteredConfigs(tuple(outcomes))
+
+    def _plan_configs(
+        self, resource: Resource, changes: Sequence[ConfigChange], replaces_all: bool
+    ) -> list[ConfigRecord]:
+        if resource.type != TOPIC_RESOURCE:
+            raise KafkaError(
+                ErrorCode.INVALID_REQUEST, "Only the options of topics change while it runs."
+            )
+        if len({change.name for change in changes}) < len(changes):
+            raise KafkaError(ErrorCode.INVALID_REQUEST, "An option is named twice.")
+        topic = self._controller.find(resource.name)
+        wanted = {} if replaces_all else dict(topic.configs)
+        for change in changes:
+            self._apply(change, topic, wanted)
+        self._controller.check_topic_configs(wanted)
+        names = [name for name in topic.configs if name not in wanted]
+        names += [name for name, value in wanted.items() if topic.configs.get(name) != value]
+        return [ConfigRecord(TOPIC_RESOURCE, topic.name, name, wanted.get(name)) for name in names]
+
+    def _apply(self, change: ConfigChange, topic: Topic, wanted: dict[str, str]) -> None:
+        definition = options(TopicConfig).get(change.name)
+        if definition is None:
+            raise KafkaError(ErrorCode.INVALID_CONFIG, f"There is no option {change.name}.")
+        if change.operation == DELETE:
+            wanted.pop(change.name, None)
+            return
+        if change.value is None:
+            raise KafkaError(ErrorCode.INVALID_CONFIG, f"Option {change.name} has no value.")
+        if change.operation == SET:
+            wanted[change.name] = change.value
+            return
+        if change.operation not in (APPEND, SUBTRACT):
+            raise KafkaError(ErrorCode.INVALID_REQUEST, f"No operation {change.operation}.")
+        if type_of(TopicConfig, definition) != LIST_TYPE:
+            raise KafkaError(ErrorCode.INVALID_CONFIG, f"Option {change.name} is not a list.")
+        current = self._describing.topic_option(definition, topic.configs).value.split(",")
+        given = change.value.split(",")
+        if change.operation == APPEND:
+            kept = current + [value for value in given if value not in current]
+        else:
+            kept = [value for value in current if value not in given]
+        wanted[change.name] = ",".join(kept)
 
 
 def _described(topic: Topic) -> DescribedTopic:

@@ -1,0 +1,1 @@
+"""The active controller: the one node that decides what the cluster is, by writing it down."""
