@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from impl.core.storage import Bytes
-from impl.shell.frames import Frame, FrameError, Frames
+from impl.shell.frames import Frame, FrameError, Frames, write_parts
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -99,7 +99,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is None:
             return
         if parts is not None:
-            self._transport.writelines(parts)
+            write_parts(self._transport, parts)
         self.last_active = self._loop.time()
         self.is_busy = False
         # Not at once: the answer may be one of several outputs, and those come first.

@@ -7,13 +7,18 @@ grows with what arrives and not with what was announced. What a frame means is o
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import TypeAlias
+
+from impl.core.storage import Bytes
 
 Frame: TypeAlias = bytes | memoryview
 
 SIZE_LENGTH = 4
 _CAPACITY = 16 << 10
 _FIRST_LARGE = 1 << 20
+_LARGE_PART = 64 << 10
 
 
 class FrameError(Exception):
@@ -97,3 +102,18 @@ class Frames:
         frame = memoryview(self._large).toreadonly()
         self._large = None
         return frame
+
+
+def write_parts(transport: asyncio.WriteTransport, parts: Sequence[Bytes]) -> None:
+    """Send the parts, as one packet if they are small; a large part is not copied for that."""
+    small: list[Bytes] = []
+    for part in parts:
+        if len(part) < _LARGE_PART:
+            small.append(part)
+            continue
+        if small:
+            transport.write(b"".join(small))
+            small.clear()
+        transport.write(part)
+    if small:
+        transport.write(b"".join(small))

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias, cast
 from impl.api.asking import Asking
 from impl.core.cluster.messages import Endpoint
 from impl.core.storage import Bytes
-from impl.shell.frames import Frame, FrameError, Frames
+from impl.shell.frames import Frame, FrameError, Frames, write_parts
 from impl.wire import WireError, decode_response, encode_request
 
 FIRST_BACKOFF_S = 0.050
@@ -211,7 +211,7 @@ class _PeerConnection(asyncio.BufferedProtocol):
 
     def send(self, parts: Sequence[Bytes]) -> None:
         if self._transport is not None:
-            self._transport.writelines(parts)
+            write_parts(self._transport, parts)
 
     def abort(self) -> None:
         transport, self._transport = self._transport, None

@@ -12,12 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from impl.core.config import ConfigError, Properties, known_names, parse_properties
+from impl.core.data.config import ReplicationConfig
 from impl.core.groups.config import GroupConfig
+from impl.core.quorum.config import QuorumConfig
 from impl.shell.kafka_options import is_kafka_option, nearest_option
 from impl.shell.network import NetworkConfig
 
 # All dataclasses of options beside the broker's own; who adds one to the core names it here.
-OPTION_KINDS: tuple[type[Any], ...] = (GroupConfig, NetworkConfig)
+OPTION_KINDS: tuple[type[Any], ...] = (
+    GroupConfig,
+    NetworkConfig,
+    QuorumConfig,
+    ReplicationConfig,
+)
 
 DATA_FOLDER_OPTIONS = ("log.dirs", "log.dir", "metadata.log.dir")
 
