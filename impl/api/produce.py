@@ -2,7 +2,7 @@
 
 | API | versions | notes |
 |---|---|---|
-| Produce | 3-13 | zstd since 7 (KIP-110), messages since 8 (KIP-467), topic ids 13 (KIP-516) |
+| Produce | 3-13 | zstd since 7 (KIP-110), messages 8 (KIP-467), leaders 10 (KIP-951), ids 13 |
 | InitProducerId | 0-5 | KIP-98; the producer's own id and epoch since 3 (KIP-360) |
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from impl.api.leaders import current_leader, node_endpoints
 from impl.api.translation import Translation
 from impl.core.data.messages import (
     InitProducerId,
@@ -22,6 +23,7 @@ from impl.core.data.messages import (
 from impl.wire import Request, Struct
 
 ZSTD_SINCE = 7
+LEADERS_SINCE = 10
 TOPIC_IDS_SINCE = 13
 
 
@@ -44,19 +46,23 @@ def _read_produce(request: Request, _client_host: str) -> Produce:
 
 def _write_produce(request: Request, result: Produced) -> Struct:
     key = "topic_id" if request.api_version >= TOPIC_IDS_SINCE else "name"
+    names_leaders = request.api_version >= LEADERS_SINCE
     return Struct(
         responses=[
             Struct(
                 **{key: topic},
-                partition_responses=[_write_partition(partition) for partition in partitions],
+                partition_responses=[_write_partition(p, names_leaders) for p in partitions],
             )
             for topic, partitions in groupby(result.partitions, key=lambda p: p.topic)
-        ]
+        ],
+        **node_endpoints(result.endpoints if names_leaders else ()),
     )
 
 
-def _write_partition(partition: ProducedPartition) -> Struct:
+def _write_partition(partition: ProducedPartition, names_leaders: bool) -> Struct:
+    leader = partition.current_leader if names_leaders else None
     return Struct(
+        **current_leader(leader),
         index=partition.partition,
         error_code=partition.error,
         base_offset=partition.base_offset,

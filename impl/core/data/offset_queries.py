@@ -34,6 +34,7 @@ from spec.wire.errors import ErrorCode
 # The version of ListOffsets from which on a special timestamp may be asked for.
 _SINCE = {LATEST: 1, EARLIEST: 1, MAXIMUM_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9}
 _NEVER = 1 << 15
+_SINCE_NOT_AVAILABLE = 5
 
 
 def list_offsets(partitions: Partitions, request: ListOffsets) -> ListedOffsets:
@@ -62,7 +63,10 @@ def _list_offset(
         isolation_level = request.isolation_level if is_client else None
         found = find_offset(partition, asked.timestamp, isolation_level)
     except KafkaError as refused:
-        return ListedOffset(asked.topic, asked.partition, refused.error)
+        error = refused.error
+        if error is ErrorCode.OFFSET_NOT_AVAILABLE and request.version < _SINCE_NOT_AVAILABLE:
+            error = ErrorCode.LEADER_NOT_AVAILABLE  # ELEC-11
+        return ListedOffset(asked.topic, asked.partition, error)
     return ListedOffset(
         asked.topic,
         asked.partition,
