@@ -61,7 +61,7 @@ class Frames:
             return self._filled == self._large_size
         size = self._announced()
         return size is not None and (
-            not 0 <= size <= self._maximum_size or self._start + SIZE_LENGTH + size <= self._end
+            not self._may_be(size) or self._start + SIZE_LENGTH + size <= self._end
         )
 
     def next(self) -> Frame | None:
@@ -71,7 +71,7 @@ class Frames:
         size = self._announced()
         if size is None:
             return None
-        if not 0 <= size <= self._maximum_size:
+        if not self._may_be(size):
             raise FrameError(f"a frame of {size} bytes, where {self._maximum_size} are the most")
         start = self._start + SIZE_LENGTH
         if start + size <= self._end:
@@ -85,9 +85,12 @@ class Frames:
             return None
         return int.from_bytes(self._buffer[self._start : end], "big", signed=True)
 
+    def _may_be(self, size: int) -> bool:
+        return 0 <= size <= self._maximum_size
+
     def _begins_large(self) -> bool:
         size = self._announced()
-        return size is not None and _CAPACITY - SIZE_LENGTH < size <= self._maximum_size
+        return size is not None and size > _CAPACITY - SIZE_LENGTH and self._may_be(size)
 
     def _begin_large(self) -> None:
         size = self._announced() or 0

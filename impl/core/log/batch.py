@@ -32,7 +32,7 @@ SEQUENCES = 1 << 31
 
 _COMPRESSION_MASK = 0x07
 _LOG_APPEND_TIME = 0x08
-_TRANSACTIONAL = 0x10
+TRANSACTIONAL = 0x10
 CONTROL = 0x20
 DELETE_HORIZON = 0x40
 
@@ -85,7 +85,7 @@ class BatchHeader(NamedTuple):
 
     @property
     def is_transactional(self) -> bool:
-        return bool(self.attributes & _TRANSACTIONAL)
+        return bool(self.attributes & TRANSACTIONAL)
 
     @property
     def is_control(self) -> bool:
@@ -167,7 +167,7 @@ def _sized(buffer: Bytes, position: int, end: int) -> tuple[memoryview | None, i
     return memoryview(buffer)[position : position + length], position + length
 
 
-def _skip_headers(buffer: Bytes, position: int, end: int) -> int:
+def skip_headers(buffer: Bytes, position: int, end: int) -> int:
     count, position = read_varint(buffer, position)
     if count < 0:
         raise MalformedRecordsError(f"a record has {count} headers")
@@ -196,7 +196,7 @@ def read_records(header: BatchHeader, payload: Bytes) -> Iterator[Record]:
             offset_delta, position = read_varint(payload, position)
             key, position = _sized(payload, position, end)
             value, position = _sized(payload, position, end)
-            if _skip_headers(payload, position, end) != end:
+            if skip_headers(payload, position, end) != end:
                 raise MalformedRecordsError("a record is not as long as it says")
             headers = payload[position:end]
             position = end

@@ -17,15 +17,14 @@ from impl.core.log.batch import (
     ZSTD,
     BatchHeader,
     MalformedRecordsError,
-    Record,
     checksum_is_right,
     read_header,
-    read_records,
     with_checksum,
     with_codec,
     with_log_append_time,
 )
 from impl.core.log.log import Platform
+from impl.core.log.record_survey import Survey, survey_records
 from impl.core.refusal import KafkaError
 from impl.core.storage import Bytes
 from spec.wire.errors import ErrorCode
@@ -128,11 +127,10 @@ def _check_records(
     append_time = config.message_timestamp_type == "LogAppendTime"
     timestamps = [header.base_timestamp, header.max_timestamp]
     if header.compression == NOT_COMPRESSED or config.is_compacted:
-        timestamps = []
-        for record in _records(header, payload, platform):
-            timestamps.append(record.timestamp)
-            if config.is_compacted and record.key is None:  # COMP-10
-                raise _invalid("A compacted topic takes no record without a key.")
+        survey = _survey(header, _plain(header, payload, platform))
+        timestamps = [header.base_timestamp + delta for delta in survey.timestamp_deltas]
+        if config.is_compacted and survey.lacks_a_key:  # COMP-10
+            raise _invalid("A compacted topic takes no record without a key.")
     if append_time:
         return with_log_append_time(header, now_ms)  # RECB-08
     earliest = now_ms - config.message_timestamp_before_max_ms
@@ -156,9 +154,9 @@ def _plain(header: BatchHeader, payload: Bytes, platform: Platform) -> Bytes:
     return plain
 
 
-def _records(header: BatchHeader, payload: Bytes, platform: Platform) -> list[Record]:
+def _survey(header: BatchHeader, plain: Bytes) -> Survey:
     try:
-        return list(read_records(header, _plain(header, payload, platform)))
+        return survey_records(header.record_count, plain)
     except MalformedRecordsError as problem:
         raise _invalid(f"The records cannot be read: {problem}.") from problem
 

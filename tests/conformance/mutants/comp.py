@@ -3,6 +3,7 @@
 from tests.conformance.mutants import Mutant
 
 RULES = "impl.core.log.batch_rules"
+SURVEY = "impl.core.log.record_survey"
 
 MUTANTS = (
     Mutant(
@@ -13,8 +14,8 @@ MUTANTS = (
     ),
     Mutant(
         "COMP-10/an_empty_key_is_a_key",
-        RULES,
-        old="if config.is_compacted and record.key is None:",
-        new="if config.is_compacted and not record.key:",
+        SURVEY,
+        old="lacks_a_key = lacks_a_key or bool(byte & 1)",
+        new="lacks_a_key = lacks_a_key or byte <= 1",
     ),
 )

@@ -4,7 +4,7 @@ from tests.conformance.mutants import Mutant
 
 PARTITION = "impl.core.data.partition"
 RULES = "impl.core.log.batch_rules"
-BATCH = "impl.core.log.batch"
+SURVEY = "impl.core.log.record_survey"
 
 MUTANTS = (
     Mutant(
@@ -80,7 +80,7 @@ MUTANTS = (
     ),
     Mutant(
         "RECB-04/as_many_records_follow_as_are_told",
-        BATCH,
+        SURVEY,
         old="if position != end_of_payload:",
         new="if position > end_of_payload:",
     ),

@@ -5,6 +5,7 @@ from tests.conformance.mutants import Mutant
 PARTITION = "impl.core.data.partition"
 PRODUCING = "impl.core.data.producing"
 RULES = "impl.core.log.batch_rules"
+SURVEY = "impl.core.log.record_survey"
 BATCH = "impl.core.log.batch"
 CONFIG = "impl.core.config"
 
@@ -110,9 +111,9 @@ MUTANTS = (
     ),
     Mutant(
         "RECB-11/null_is_not_empty",
-        RULES,
-        old="if config.is_compacted and record.key is None:",
-        new="if record.value is None or (config.is_compacted and record.key is None):",
+        SURVEY,
+        old="            position += max(size, 0)\n            if position > end:",
+        new="            position += max(size, 0)\n            if position > end or size < 0:",
     ),
     Mutant(
         "RECB-12/the_producers_codec_is_kept",

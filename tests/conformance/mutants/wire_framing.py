@@ -3,41 +3,41 @@
 from tests.conformance.mutants import Mutant
 
 CONNECTION = "impl.shell.connection"
+FRAMES = "impl.shell.frames"
 SERVER = "impl.shell.server"
 
-OUT_OF_RANGE = "if not 0 <= size <= self._maximum_size:  # WIRE-01\n            self.abort()"
+POSSIBLE_SIZE = "return 0 <= size <= self._maximum_size"
 PRIMITIVES = "impl.wire.primitives"
 
 MUTANTS = (
     Mutant(
         "WIRE-01/a_negative_size_closes_the_connection",
-        CONNECTION,
-        old=OUT_OF_RANGE,
-        new=OUT_OF_RANGE.replace("self.abort()", "self.abort() if size > 0 else None"),
+        FRAMES,
+        old="        if not self._may_be(size):",
+        new="        if size < 0:\n            return None\n        if not self._may_be(size):",
     ),
     Mutant(
         "WIRE-01/a_size_above_the_limit_closes_the_connection",
-        CONNECTION,
-        old="if not 0 <= size <= self._maximum_size:",
-        new="if not 0 <= size:",
+        FRAMES,
+        old=POSSIBLE_SIZE,
+        new="return 0 <= size",
     ),
     Mutant(
         "WIRE-01/the_limit_of_a_size_is_inclusive",
-        CONNECTION,
-        old="if not 0 <= size <= self._maximum_size:",
-        new="if not 0 <= size < self._maximum_size:",
+        FRAMES,
+        old=POSSIBLE_SIZE,
+        new="return 0 <= size < self._maximum_size",
     ),
     Mutant(
         "WIRE-02/answers_come_in_the_order_of_requests",
-        SERVER,
-        old="        else:\n            connection.answer(parts)",
+        "impl.shell.exchange",
+        old="        if self.envelope is None:\n",
         new="""\
-        else:
-            if request.api_name == "ListOffsets":
-                connection.is_busy = False
-                asyncio.get_running_loop().call_later(0.05, connection.answer, parts)
-                return
-            connection.answer(parts)""",
+        if self.request.api_name == "ListOffsets":
+            self.connection.is_busy = False
+            self.connection._loop.call_later(0.05, self.connection.answer, parts)
+        elif self.envelope is None:
+""",
     ),
     Mutant(
         "WIRE-02/a_waiting_fetch_holds_up_what_follows",
@@ -53,9 +53,9 @@ MUTANTS = (
     ),
     Mutant(
         "WIRE-02/pieces_of_requests_are_put_together",
-        CONNECTION,
-        old="        self._buffer += data\n",
-        new="        self._buffer = bytearray(data)\n",
+        FRAMES,
+        old="            self._end += count\n",
+        new="            self._start, self._end = self._end, self._end + count\n",
     ),
     Mutant(
         "WIRE-14/a_request_that_ends_too_early_is_not_executed",
@@ -93,12 +93,12 @@ MUTANTS = (
     ),
     Mutant(
         "WIRE-14/half_a_request_is_not_executed",
-        CONNECTION,
-        old="        if len(self._buffer) < end:\n            return None",
+        FRAMES,
+        old="        if start + size <= self._end:\n",
         new="""\
-        if len(self._buffer) < end - 1:
-            return None
-        self._buffer = self._buffer.ljust(end, b"\\0")""",
+        if start + size <= self._end + 1:
+            self._end = max(self._end, start + size)
+""",
     ),
     Mutant(
         "WIRE-16/an_idle_connection_is_closed",
