@@ -325,7 +325,7 @@ class Partition:
         self.high_watermark = max(
             min(self.high_watermark, self.log.log_end_offset), self.log.log_start_offset
         )
-        self._producers.clear()
+        self._producers = ProducerStates()
         for _, _, header in self.log.headers_from(self.log.log_start_offset):
             self._producers.appended(header)
         self.note_change()
