@@ -74,9 +74,10 @@ class ControllerWorld:
 
     # Driving
 
-    def send(self, request: Any, connection_id: int = 1) -> Call:
+    def send(self, request: Any, connection_id: int = 1, *, is_forwarded: bool = False) -> Call:
         call = Call(connection_id, next(self._calls))
-        self._note(self.controller.handle(call, request, self.now_ms))
+        controller = self.controller
+        self.note(controller.handle(call, request, self.now_ms, is_forwarded=is_forwarded))
         if self.commits_at_once:
             self.commit()
         return call
@@ -85,13 +86,13 @@ class ControllerWorld:
         return self.replies.pop(self.send(request))
 
     def commit(self) -> None:
-        self._note(self.controller.committed(len(self.log), self.now_ms))
+        self.note(self.controller.committed(len(self.log), self.now_ms))
 
     def pass_time(self, milliseconds: int) -> None:
         self.now_ms += milliseconds
-        self._note(self.controller.tick(self.now_ms))
+        self.note(self.controller.tick(self.now_ms))
 
-    def _note(self, outputs: list[Output]) -> None:
+    def note(self, outputs: list[Output]) -> None:
         for output in outputs:
             assert isinstance(output, Reply)
             assert output.call not in self.replies

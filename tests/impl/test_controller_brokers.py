@@ -247,11 +247,13 @@ def test_an_answer_waits_until_all_it_was_decided_by_is_committed(world: Control
 
 def test_who_loses_office_says_so_to_all_that_wait(world: ControllerWorld) -> None:
     world.commits_at_once = False
-    client = world.send(CreateTopics((NewTopic("late", 1, 1),)))
+    create = CreateTopics((NewTopic("late", 1, 1),))
+    forwarded = world.send(create, is_forwarded=True)
+    client = world.send(create)
     broker = world.send(AllocateProducerIds(1, world.epochs[1]))
-    for output in world.controller.deactivate():
-        world._note([output])
-    assert world.replies[client] == NOT_CONTROLLER
+    world.note(world.controller.deactivate())
+    assert world.replies[forwarded] == NOT_CONTROLLER
+    assert world.replies[client].topics[0].error is E.NOT_CONTROLLER
     assert world.replies[broker].error is E.NOT_CONTROLLER
     assert not world.controller.is_active
     assert world.ask(AllocateProducerIds(1, world.epochs[1])).error is E.NOT_CONTROLLER
@@ -259,7 +261,8 @@ def test_who_loses_office_says_so_to_all_that_wait(world: ControllerWorld) -> No
 
 def test_who_cannot_write_has_lost_office(world: ControllerWorld) -> None:
     world.is_leader = False
-    assert world.ask(CreateTopics((NewTopic("late", 1, 1),))) == NOT_CONTROLLER
+    answer = world.ask(CreateTopics((NewTopic("late", 1, 1),)))
+    assert answer.topics[0].error is E.NOT_CONTROLLER
     assert not world.controller.is_active
 
 

@@ -201,7 +201,8 @@ class ReassignmentOutcome:
 
 @dataclass(frozen=True, slots=True)
 class AlteredReassignments:
-    outcomes: tuple[ReassignmentOutcome, ...]
+    outcomes: tuple[ReassignmentOutcome, ...] = ()
+    error: ErrorCode = ErrorCode.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,8 @@ class OngoingReassignment:
 
 @dataclass(frozen=True, slots=True)
 class ListedReassignments:
-    reassignments: tuple[OngoingReassignment, ...]
+    reassignments: tuple[OngoingReassignment, ...] = ()
+    error: ErrorCode = ErrorCode.NONE
 
 
 # UnregisterBroker

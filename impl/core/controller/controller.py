@@ -40,31 +40,15 @@ from impl.core.controller.configs import Configs
 from impl.core.controller.isr import alter_partitions
 from impl.core.controller.leadership import balance_leaders, elect_leaders
 from impl.core.controller.ledger import Append, Ledger
-from impl.core.controller.pending import (
-    BROKER_REQUESTS,
-    PendingAnswers,
-    not_controller,
-    refusal,
-)
+from impl.core.controller.pending import PendingAnswers
 from impl.core.controller.reassigning import alter_reassignments, list_reassignments
+from impl.core.controller.refusals import BROKER_REQUESTS, refusal
 from impl.core.controller.topics import Topics
-from impl.core.events import Call, Output, Reply
+from impl.core.events import NOT_CONTROLLER, Call, Output, Reply
 from impl.core.refusal import KafkaError
+from spec.wire.errors import ErrorCode
 
 PRODUCER_IDS_PER_BLOCK = 1000
-
-# What clients ask of any broker, which forwards it.
-FORWARDED_REQUESTS = (
-    CreateTopics,
-    DeleteTopics,
-    CreatePartitions,
-    AlterConfigs,
-    ElectLeaders,
-    AlterReassignments,
-    ListReassignments,
-    UnregisterBroker,
-)
-CONTROLLER_REQUESTS = BROKER_REQUESTS + FORWARDED_REQUESTS
 
 
 class Controller:
@@ -112,15 +96,21 @@ class Controller:
 
     # Driving
 
-    def handle(self, call: Call, request: Any, now_ms: int) -> list[Output]:
+    def handle(
+        self, call: Call, request: Any, now_ms: int, *, is_forwarded: bool = False
+    ) -> list[Output]:
+        """One of CONTROLLER_REQUESTS. Who is not active says so: to a node that forwarded what a
+        client asked with `NOT_CONTROLLER`, to all others with an answer that has that error.
+        """
+        no = NOT_CONTROLLER if is_forwarded else refusal(request, ErrorCode.NOT_CONTROLLER)
         if self._active is None:
-            return [Reply(call, not_controller(request))]
+            return [Reply(call, no)]
         result = self._active.answer(request, now_ms)
         try:
             self._active.ledger.flush(now_ms)
         except KafkaError:
-            return [Reply(call, not_controller(request)), *self.deactivate()]
-        self._pending.add(self._active.ledger.end_offset, call, request, result)
+            return [Reply(call, no), *self.deactivate()]
+        self._pending.add(self._active.ledger.end_offset, call, no, result)
         return self._pending.release(self._high_watermark)
 
     def committed(self, high_watermark: int, now_ms: int) -> list[Output]:
@@ -175,7 +165,7 @@ class _Active:
                 return self._answer_broker(request, now_ms)
             return self._answer_client(request)
         except KafkaError as refused:
-            return refusal(request, refused.error)
+            return refusal(request, refused.error, refused.message)
 
     def _answer_broker(self, request: Any, now_ms: int) -> Any:
         match request:

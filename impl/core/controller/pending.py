@@ -7,51 +7,15 @@ it says was decided in view of those records, and they could still be lost.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from impl.core.cluster.broker_messages import (
-    AllocatedProducerIds,
-    AllocateProducerIds,
-    AlteredPartitions,
-    AlterPartitions,
-    BrokerHeartbeat,
-    BrokerHeartbeatReply,
-    BrokerRegistered,
-    RegisterBroker,
-)
-from impl.core.cluster.messages import BrokerUnregistered, UnregisterBroker
-from impl.core.events import NOT_CONTROLLER, Call, Output, Reply
-from spec.wire.errors import ErrorCode
-
-# What refuses a request as a whole; each begins with the error.
-_REFUSALS: Mapping[type[Any], Callable[[ErrorCode], Any]] = {
-    RegisterBroker: BrokerRegistered,
-    BrokerHeartbeat: BrokerHeartbeatReply,
-    AlterPartitions: AlteredPartitions,
-    AllocateProducerIds: AllocatedProducerIds,
-    UnregisterBroker: BrokerUnregistered,
-}
-
-# What nodes ask for themselves, by a Send.
-BROKER_REQUESTS = (RegisterBroker, BrokerHeartbeat, AlterPartitions, AllocateProducerIds)
-
-
-def refusal(request: Any, error: ErrorCode) -> Any:
-    return _REFUSALS[type(request)](error)
-
-
-def not_controller(request: Any) -> Any:
-    """What a node says to a request that only the active controller may answer."""
-    if isinstance(request, BROKER_REQUESTS):
-        return refusal(request, ErrorCode.NOT_CONTROLLER)
-    return NOT_CONTROLLER
+from impl.core.events import Call, Output, Reply
 
 
 class _Waiting(NamedTuple):
     end_offset: int
     call: Call
-    request: Any
+    refusal: Any
     result: Any
 
 
@@ -59,9 +23,9 @@ class PendingAnswers:
     def __init__(self) -> None:
         self._waiting: deque[_Waiting] = deque()
 
-    def add(self, end_offset: int, call: Call, request: Any, result: Any) -> None:
+    def add(self, end_offset: int, call: Call, refusal: Any, result: Any) -> None:
         """`end_offset` never decreases from one call of this to the next."""
-        self._waiting.append(_Waiting(end_offset, call, request, result))
+        self._waiting.append(_Waiting(end_offset, call, refusal, result))
 
     def release(self, high_watermark: int) -> list[Output]:
         released: list[Output] = []
@@ -72,7 +36,7 @@ class PendingAnswers:
 
     def give_up(self) -> list[Output]:
         """Nobody here can tell any more whether they will be committed."""
-        given_up = [Reply(each.call, not_controller(each.request)) for each in self._waiting]
+        given_up = [Reply(each.call, each.refusal) for each in self._waiting]
         self._waiting.clear()
         return list(given_up)
 
