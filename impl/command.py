@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     """Run a broker; 0 when it was told to stop, 1 when it failed, 2 for bad input."""
     options = _parser().parse_args(arguments)
     _begin_log(options.verbose, "%(asctime)s %(levelname)s %(message)s")
-    return _reporting(partial(_run_cluster if options.cluster else _run_alone, options))
+    return _reporting(partial(_run_alone if options.cluster is None else _run_cluster, options))
 
 
 def _begin_log(verbose: bool, line: str) -> None:

@@ -8,6 +8,7 @@ parent is gone, however it went, so no child outlives it. Nothing is started ane
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -44,6 +45,7 @@ def run_together(tasks: Sequence[Task], on_ready: Callable[[list[str]], None]) -
     `on_ready` gets the addresses of those that live once all of these are ready.
     """
     watched, held = os.pipe()
+    gc.freeze()  # what the children share is not to be written to by their collectors
     children = [_fork(task, tasks, watched, held) for task in tasks]
     os.close(watched)
     for task in tasks:

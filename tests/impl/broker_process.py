@@ -36,11 +36,16 @@ def command(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def broker(*arguments: str, folder: Path | None = None) -> Iterator[Process]:
-    """Runs until the end of the block at the latest; without a folder its data is temporary."""
+def broker(*arguments: str, folder: Path | None = None, port: int | None = 0) -> Iterator[Process]:
+    """Runs until the end of the block at the latest; without a folder its data is temporary.
+
+    With None for the port, the arguments say where it listens.
+    """
     given = [*arguments, *(["--data", str(folder)] if folder else [])]
+    if port is not None:
+        given += ["--port", str(port)]
     running = subprocess.Popen(
-        command("--port", "0", *given), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command(*given), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         assert running.stdout is not None

@@ -68,6 +68,7 @@ def test_the_files_have_the_names_that_kafka_gives_them(tmp_path: Path) -> None:
         "meta.properties",
         f"{TOPIC}-0",
         "recovery-point-offset-checkpoint",
+        "replication-offset-checkpoint",
     }
     assert {path.name for path in (tmp_path / f"{TOPIC}-0").iterdir()} == {
         "00000000000000000000.log",
@@ -120,6 +121,21 @@ BAD_INPUT = {
     "a missing file": (["--config", "/no/such/file"], "cannot be read"),
     "a port that cannot be": (["--port", "70000"], "no port 70000"),
     "a host that is not here": (["--host", "192.0.2.1", "--port", "0"], "cannot listen"),
+    "two property files": (["a", "--config", "b"], "the property file is to be given once"),
+    "an address twice": (
+        ["--port", "0", "--set", "listeners=PLAINTEXT://:0"],
+        "--host and --port say the same as listeners",
+    ),
+    "a cluster of nobody": (["--cluster", "0"], "a cluster has at least one broker"),
+    "an id within a cluster": (["--cluster", "2", "--set", "node.id=7"], "node.id is not to be"),
+    "voters of an unknown cluster": (
+        [
+            "--set=listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0",
+            "--set=controller.listener.names=CONTROLLER",
+            "--set=controller.quorum.voters=1@127.0.0.1:9093,2@127.0.0.1:9094",
+        ],
+        "give all of them the same --cluster-id",
+    ),
 }
 
 
@@ -140,6 +156,51 @@ def test_properties_come_from_a_file_and_from_the_command_line(tmp_path: Path) -
         answer = client.ask("Metadata", 4, topics=[Struct(name=TOPIC)])
     assert [broker.node_id for broker in answer.brokers] == [7]
     assert len(answer.topics[0].partitions) == 2
+
+
+def test_a_property_file_of_kafka_is_taken_as_its_start_script_does(tmp_path: Path) -> None:
+    file = tmp_path / "server.properties"
+    file.write_text(
+        "process.roles=broker,controller\nnode.id=5\nnum.io.threads=8\n"
+        "controller.quorum.bootstrap.servers=localhost:9093\n"
+        "listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0\n"
+        "controller.listener.names=CONTROLLER\n"
+        f"log.dirs={tmp_path / 'data'}\n"
+    )
+    arguments = (str(file), "--override", "num.partitions=2", "--verbose")
+    with broker(*arguments, port=None) as process, Client(process.port) as client:
+        answer = client.ask("Metadata", 4, topics=[Struct(name=TOPIC)])
+        assert [broker.node_id for broker in answer.brokers] == [5]
+        assert [broker.port for broker in answer.brokers] == [process.port]
+        assert len(answer.topics[0].partitions) == 2
+        process.running.terminate()
+        errors = process.running.communicate(timeout=PATIENCE_S)[1]
+    assert (tmp_path / "data" / "meta.properties").exists()
+    assert "has no effect here: num.io.threads" in errors
+
+
+def test_a_folder_stays_with_its_cluster(tmp_path: Path) -> None:
+    with broker("--cluster-id", "MkU3OEVBNTcwNTJENDM2Qg", folder=tmp_path):
+        pass
+    assert "cluster.id=MkU3OEVBNTcwNTJENDM2Qg\n" in (tmp_path / "meta.properties").read_text()
+    with broker(folder=tmp_path) as process, Client(process.port) as client:
+        answer = client.ask("Metadata", 4, topics=None)
+        assert answer.cluster_id == "MkU3OEVBNTcwNTJENDM2Qg"
+    other = run("--port", "0", "--data", str(tmp_path), "--cluster-id", "another")
+    assert other.returncode == 2
+    assert "belongs to cluster MkU3OEVBNTcwNTJENDM2Qg, and not to another." in other.stderr
+
+
+def test_a_cluster_of_one_is_a_broker_in_a_process_of_its_own(tmp_path: Path) -> None:
+    with broker("--cluster", "1", folder=tmp_path) as process:
+        with Client(process.port) as client:
+            assert produce(client, b"a") == 0
+        process.running.terminate()
+        assert process.running.wait(PATIENCE_S) == 0
+    alone = str(tmp_path / "broker-1.properties")
+    with broker(alone, port=None) as again, Client(again.port) as client:
+        assert again.port == process.port
+        assert read(client) == [(0, b"a")]
 
 
 def test_the_help_has_an_example() -> None:
