@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from impl.api.asking import Asking
+from impl.api.brokers import BROKERS_ASKED
 from impl.api.quorum import QUORUM_ASKED
+from impl.api.topics import TOPICS_ASKED
 
-ASKED: Mapping[type[Any], Asking] = {**QUORUM_ASKED}
+ASKED: Mapping[type[Any], Asking] = {**QUORUM_ASKED, **BROKERS_ASKED, **TOPICS_ASKED}

@@ -7,12 +7,15 @@
 | CreateTopics | 2-7 | the result in full since 5 (KIP-525), topic id since 7 |
 | DeleteTopics | 1-6 | topic ids since 6 |
 | CreatePartitions | 0-3 | KIP-195 |
+
+CreateTopics is also what a broker asks of the controller, for topics that it is to create itself.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from impl.api.asking import Asking
 from impl.api.translation import Translation
 from impl.core.cluster.messages import (
     CreatedPartitions,
@@ -23,6 +26,7 @@ from impl.core.cluster.messages import (
     DeletedTopics,
     DeleteTopics,
     DescribedCluster,
+    DescribedPartition,
     DescribedTopic,
     DescribeTopics,
     MorePartitions,
@@ -32,6 +36,7 @@ from impl.core.cluster.topics import TopicReference
 from impl.wire import Request, Struct
 from spec.wire.errors import ErrorCode
 
+CREATION_TIMEOUT_MS = 10_000
 NOT_ASKED = -(2**31)
 # Bit n stands for operation n; without an authorizer everybody may do what there is to do.
 ALL_TOPIC_OPERATIONS = sum(1 << operation for operation in (3, 4, 5, 6, 7, 8, 10, 11))
@@ -39,13 +44,6 @@ ALL_CLUSTER_OPERATIONS = sum(1 << operation for operation in (5, 7, 8, 9, 10, 11
 
 TOPIC_IDS_IN_DELETE_SINCE = 6
 BROKER_ENDPOINTS = 1
-
-
-def _brokers(cluster: DescribedCluster, id_field: str) -> list[Struct]:
-    return [
-        Struct(**{id_field: each.node_id}, host=each.host, port=each.port, rack=each.rack)
-        for each in cluster.brokers
-    ]
 
 
 # Metadata
@@ -62,7 +60,10 @@ def _read_metadata(request: Request, _client_host: str) -> DescribeTopics:
 def _write_metadata(request: Request, cluster: DescribedCluster) -> Struct:
     asked = request.body.include_cluster_authorized_operations
     return Struct(
-        brokers=_brokers(cluster, "node_id"),
+        brokers=[
+            Struct(node_id=each.node_id, host=each.host, port=each.port, rack=each.rack)
+            for each in cluster.brokers
+        ],
         cluster_id=cluster.cluster_id,
         controller_id=cluster.controller_id,
         topics=[_write_topic(request, topic) for topic in cluster.topics],
@@ -78,16 +79,25 @@ def _write_topic(request: Request, topic: DescribedTopic) -> Struct:
         topic_id=topic.topic_id,
         is_internal=topic.is_internal,
         topic_authorized_operations=ALL_TOPIC_OPERATIONS if asked else NOT_ASKED,
-        partitions=[
-            Struct(
-                partition_index=each.partition,
-                leader_id=each.leader,
-                leader_epoch=each.leader_epoch,
-                replica_nodes=list(each.replicas),
-                isr_nodes=list(each.isr),
-            )
-            for each in topic.partitions
-        ],
+        partitions=[_write_partition(request, each) for each in topic.partitions],
+    )
+
+
+def _write_partition(request: Request, each: DescribedPartition) -> Struct:
+    replicas, isr, error = each.replicas, each.isr, each.error
+    if request.api_version == 0 and each.offline_replicas:
+        # The oldest clients take every replica that they hear of for one that is alive.
+        replicas = tuple(r for r in replicas if r not in each.offline_replicas)
+        isr = tuple(r for r in isr if r not in each.offline_replicas)
+        error = error or ErrorCode.REPLICA_NOT_AVAILABLE
+    return Struct(
+        partition_index=each.partition,
+        error_code=error,
+        leader_id=each.leader,
+        leader_epoch=each.leader_epoch,
+        replica_nodes=list(replicas),
+        isr_nodes=list(isr),
+        offline_replicas=list(each.offline_replicas),
     )
 
 
@@ -108,11 +118,21 @@ def _write_describe_cluster(request: Request, cluster: DescribedCluster) -> Stru
             cluster_id=cluster.cluster_id,
         )
     asked = body.include_cluster_authorized_operations
+    fenced = cluster.fenced if body.include_fenced_brokers else ()
     return Struct(
         endpoint_type=BROKER_ENDPOINTS,
         cluster_id=cluster.cluster_id,
         controller_id=cluster.controller_id,
-        brokers=_brokers(cluster, "broker_id"),
+        brokers=[
+            Struct(
+                broker_id=each.node_id,
+                host=each.host,
+                port=each.port,
+                rack=each.rack,
+                is_fenced=each in fenced,
+            )
+            for each in (*cluster.brokers, *fenced)
+        ],
         cluster_authorized_operations=ALL_CLUSTER_OPERATIONS if asked else NOT_ASKED,
     )
 
@@ -157,6 +177,42 @@ def _write_created(topic: CreatedTopic) -> Struct:
             )
             for each in topic.configs
         ],
+    )
+
+
+def _ask_create_topics(request: CreateTopics) -> Struct:
+    return Struct(
+        topics=[
+            Struct(
+                name=topic.name,
+                num_partitions=topic.num_partitions,
+                replication_factor=topic.replication_factor,
+                assignments=[
+                    Struct(partition_index=partition, broker_ids=list(replicas))
+                    for partition, replicas in topic.assignment
+                ],
+                configs=[Struct(name=name, value=value) for name, value in topic.configs],
+            )
+            for topic in request.topics
+        ],
+        timeout_ms=CREATION_TIMEOUT_MS,
+        validate_only=request.validate_only,
+    )
+
+
+def _hear_created_topics(body: Struct) -> CreatedTopics:
+    return CreatedTopics(
+        tuple(
+            CreatedTopic(
+                topic.name,
+                ErrorCode(topic.error_code),
+                topic.error_message,
+                topic.topic_id,
+                topic.num_partitions,
+                topic.replication_factor,
+            )
+            for topic in body.topics
+        )
     )
 
 
@@ -220,3 +276,5 @@ TOPIC_APIS = {
     "DeleteTopics": Translation(_read_delete_topics, _write_delete_topics, range(1, 7)),
     "CreatePartitions": Translation(_read_create_partitions, _write_create_partitions, range(4)),
 }
+
+TOPICS_ASKED = {CreateTopics: Asking("CreateTopics", 7, _ask_create_topics, _hear_created_topics)}
