@@ -18,6 +18,7 @@ from impl.core.storage import Bytes
 Checksum: TypeAlias = Callable[[Bytes], int]
 
 _HEADER = struct.Struct(">qiibIhiqqqhii")
+_EXTENT = struct.Struct(">qi11xi")  # of the header: base offset, length, last offset delta
 HEADER_SIZE = _HEADER.size
 LENGTH_OFFSET = 12  # base offset and length itself are not counted by the length
 MINIMUM_LENGTH = HEADER_SIZE - LENGTH_OFFSET
@@ -112,6 +113,12 @@ class Record(NamedTuple):
 
 def read_header(buffer: Bytes, position: int = 0) -> BatchHeader:
     return BatchHeader._make(_HEADER.unpack_from(buffer, position))
+
+
+def read_extent(buffer: Bytes, position: int) -> tuple[int, int]:
+    """The last offset and the size of the batch whose header is there."""
+    base_offset, batch_length, last_offset_delta = _EXTENT.unpack_from(buffer, position)
+    return base_offset + last_offset_delta, batch_length + LENGTH_OFFSET
 
 
 def write_header(header: BatchHeader) -> bytes:

@@ -23,6 +23,7 @@ from impl.core.log.batch import (
     BatchHeader,
     Checksum,
     checksum_is_right,
+    read_extent,
     read_header,
 )
 from impl.core.storage import Bytes, Storage, StorageError
@@ -71,10 +72,10 @@ def whole_batches(window: Bytes, end_offset: int) -> int:
     """The size of the batches at the start of some bytes that are whole and below the offset."""
     position = 0
     while len(window) - position >= HEADER_SIZE:
-        header = read_header(window, position)
-        if header.last_offset >= end_offset or position + header.size > len(window):
+        last_offset, size = read_extent(window, position)
+        if last_offset >= end_offset or position + size > len(window):
             break
-        position += header.size
+        position += size
     return position
 
 
