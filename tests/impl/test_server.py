@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from impl.api.served import API_VERSIONS_VERSIONS, SERVED
+from impl.api.served import API_VERSIONS_VERSIONS, BROKER, served_on
 from impl.wire import Struct
 from spec.wire import api_keys
 from spec.wire.errors import ErrorCode
@@ -15,6 +15,7 @@ from tests.impl.broker_process import Client, Process, broker
 from tests.impl.broker_world import batch
 
 MAXIMUM_REQUEST = 100_000
+CLIENT_APIS = served_on(BROKER)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def create(client: Client, name: str, partitions: int = 1) -> None:
 def test_what_is_advertised_is_what_is_served(client: Client) -> None:
     answer = client.ask("ApiVersions", 3, client_software_name="t", client_software_version="1")
     advertised = {k.api_key: range(k.min_version, k.max_version + 1) for k in answer.api_keys}
-    served = {api_keys()[name]: each.versions for name, each in SERVED.items()}
+    served = {api_keys()[name]: each.versions for name, each in CLIENT_APIS.items()}
     assert advertised == served | {api_keys()["ApiVersions"]: API_VERSIONS_VERSIONS}
 
 
@@ -145,10 +146,10 @@ def test_a_request_near_the_limit_is_served(client: Client) -> None:
     assert bytes(fetched.responses[0].partitions[0].records)[16:] == records[16:]
 
 
-@pytest.mark.parametrize("api_name", sorted(SERVED))
+@pytest.mark.parametrize("api_name", sorted(CLIENT_APIS))
 def test_every_version_that_is_advertised_is_answered(process: Process, api_name: str) -> None:
     """WIRE-08: a request of defaults is well formed, whatever it asks for."""
-    for version in SERVED[api_name].versions:
+    for version in CLIENT_APIS[api_name].versions:
         with Client(process.port) as client:
             client.ask(api_name, version, **({"acks": 1} if api_name == "Produce" else {}))
 
