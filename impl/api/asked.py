@@ -7,7 +7,13 @@ from typing import Any
 
 from impl.api.asking import Asking
 from impl.api.brokers import BROKERS_ASKED
+from impl.api.fetch import FETCH_ASKED
 from impl.api.quorum import QUORUM_ASKED
 from impl.api.topics import TOPICS_ASKED
 
-ASKED: Mapping[type[Any], Asking] = {**QUORUM_ASKED, **BROKERS_ASKED, **TOPICS_ASKED}
+ASKED: Mapping[type[Any], Asking] = {
+    **QUORUM_ASKED,
+    **BROKERS_ASKED,
+    **FETCH_ASKED,
+    **TOPICS_ASKED,
+}
