@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from impl.core.config import option
+from impl.core.config import INT_MAX, option
 
-# How long a fetch of the metadata log may wait for records, and how much it asks for at most;
-# Kafka offers no option for either.
+# How long a fetch of the metadata log may wait for records; Kafka offers no option for it.
 FETCH_MAX_WAIT_MS = 500
-FETCH_MAX_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +15,7 @@ class QuorumConfig:
     controller_quorum_election_timeout_ms: int = option(1_000, at_least=1)
     controller_quorum_fetch_timeout_ms: int = option(2_000, at_least=1)
     controller_quorum_election_backoff_max_ms: int = option(1_000, at_least=0)
+    controller_quorum_fetch_max_bytes: int = option(1 << 20, at_least=0, at_most=INT_MAX)
     controller_quorum_request_timeout_ms: int = option(2_000, at_least=1)
     controller_quorum_retry_backoff_ms: int = option(20, at_least=1)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from impl.core.data.messages import Fetch, Fetched, FetchedPartition, FetchPartition
 from impl.core.log.leader_epochs import EpochEnd
-from impl.core.quorum.config import FETCH_MAX_BYTES, FETCH_MAX_WAIT_MS, QuorumConfig
+from impl.core.quorum.config import FETCH_MAX_WAIT_MS, QuorumConfig
 from impl.core.quorum.messages import (
     METADATA_PARTITION,
     METADATA_TOPIC_ID,
@@ -65,11 +65,12 @@ class Following:
 
     def request(self) -> Fetch:
         replica, log = self._replica, self._replica.log
+        max_bytes = self._config.controller_quorum_fetch_max_bytes
         partition = FetchPartition(
             METADATA_TOPIC_ID,
             METADATA_PARTITION.partition,
             log.log_end_offset,
-            FETCH_MAX_BYTES,
+            max_bytes,
             replica.epoch,
             log.last_epoch,
             replica.high_watermark,
@@ -77,7 +78,7 @@ class Following:
         return Fetch(
             FETCH_MAX_WAIT_MS,
             1,
-            FETCH_MAX_BYTES,
+            max_bytes,
             (partition,),
             replica_id=replica.node_id,
             uses_topic_ids=True,
@@ -113,10 +114,11 @@ class Following:
         return True
 
     def _follower_truncates(self, leader: EpochEnd) -> bool:
-        end = self.end_of_common_log(leader)
-        if end < self._replica.high_watermark:
+        """Never what is committed. A leader whose log differs in nothing contradicts itself."""
+        replica, end = self._replica, self.end_of_common_log(leader)
+        if not replica.high_watermark <= end < replica.log.log_end_offset:
             return False
-        self._replica.log.truncate_to(end)
+        replica.log.truncate_to(end)
         return True
 
     def end_of_common_log(self, leader: EpochEnd) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from impl.core.cluster.messages import Endpoint
 from impl.core.cluster.metadata_records import MetadataRecord
 from impl.core.data.messages import Fetch, Fetched, FetchedPartition, FetchPartition
-from impl.core.quorum.config import FETCH_MAX_BYTES, QuorumConfig
+from impl.core.quorum.config import QuorumConfig
 from impl.core.quorum.messages import (
     METADATA_PARTITION,
     METADATA_TOPIC_ID,
@@ -177,7 +177,7 @@ class Leading:
             return self._fetched(asked, error=error)
         if not self.log_fits(asked):
             return self._fetched(asked, diverging_epoch=log.end_of(asked.last_fetched_epoch))
-        max_bytes = min(request.max_bytes, asked.max_bytes, FETCH_MAX_BYTES)
+        max_bytes = min(request.max_bytes, asked.max_bytes)
         records = log.read(asked.fetch_offset, max_bytes)
         return self._fetched(asked, records=records)
 

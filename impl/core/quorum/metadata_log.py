@@ -88,7 +88,7 @@ class MetadataLog:
         """Append what a leader sent; says whether all of it was right. Raises KafkaError.
 
         Batches from the first on that is damaged, or does not follow the one before it, are left
-        out. One that is cut short at the end is no mistake: an answer has a limit.
+        out. One that is cut short after others is no mistake: an answer has a limit.
         """
         position, size = 0, len(records)
         is_right = True
@@ -103,7 +103,7 @@ class MetadataLog:
                 position += header.size
         if position:
             self._log.flush()
-        return is_right
+        return is_right and (position > 0 or size == 0)
 
     def _is_next(self, header: BatchHeader, batch: Bytes, leader_epoch: int) -> bool:
         return (

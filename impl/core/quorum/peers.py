@@ -22,9 +22,11 @@ class Peers:
     def __init__(self, endpoints: Mapping[int, Endpoint], config: QuorumConfig) -> None:
         self._endpoints = endpoints
         self._timeout_ms = config.controller_quorum_request_timeout_ms
-        self._backoff_ms = config.controller_quorum_retry_backoff_ms
+        self._shortest_ms = config.controller_quorum_retry_backoff_ms
+        self._longest_ms = config.controller_quorum_election_backoff_max_ms
         self._awaited: dict[tuple[int, str], Send] = {}
         self._retry_ms: dict[tuple[int, str], int] = {}
+        self._failures: dict[tuple[int, str], int] = {}
 
     def can_be_asked(self, node_id: int, lane: str) -> bool:
         return (node_id, lane) not in self._awaited and (node_id, lane) not in self._retry_ms
@@ -45,13 +47,21 @@ class Peers:
         del self._awaited[key]
         return True
 
-    def back_off(self, sent: Send, now_ms: int) -> None:
-        self._retry_ms[sent.to.node_id, sent.lane] = now_ms + self._backoff_ms
+    def helped(self, sent: Send) -> None:
+        self._failures.pop((sent.to.node_id, sent.lane), None)
+
+    def failed(self, sent: Send, now_ms: int) -> None:
+        """Each failure in a row makes the pause twice as long."""
+        key = (sent.to.node_id, sent.lane)
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        pause_ms = self._shortest_ms << min(failures - 1, 20)
+        self._retry_ms[key] = now_ms + max(min(pause_ms, self._longest_ms), self._shortest_ms)
 
     def reset(self) -> None:
         """Wait for nothing any more."""
         self._awaited.clear()
         self._retry_ms.clear()
+        self._failures.clear()
 
     def tick(self, now_ms: int) -> None:
         self._retry_ms = {key: ms for key, ms in self._retry_ms.items() if ms > now_ms}

@@ -147,9 +147,11 @@ class Quorum:
 
     def answered(self, sent: Send, answer: Any | None, now_ms: int) -> list[Output]:
         """`answer` is None when nobody knows whether the request took effect."""
-        is_awaited = self._peers.answered(sent)
-        if is_awaited and (answer is None or not self._take(sent, answer, now_ms)):
-            self._peers.back_off(sent, now_ms)
+        if self._peers.answered(sent):
+            if answer is not None and self._take(sent, answer, now_ms):
+                self._peers.helped(sent)
+            else:
+                self._peers.failed(sent, now_ms)
         return self._settle(now_ms)
 
     def _take(self, sent: Send, answer: EpochAnswer | Fetched, now_ms: int) -> bool:
