@@ -68,6 +68,8 @@ class Log:
         self.log_start_offset = log_start_offset
         self.segments: list[Segment] = []
         self.truncations = 0
+        self.before_roll: Callable[[int], None] = lambda _: None
+        """Hears at which offset a new segment is about to begin."""
         self._before_truncation = before_truncation or (lambda _: None)
         self._platform = platform
         self._storage = platform.storage
@@ -117,6 +119,7 @@ class Log:
             replay(header)
         if segment.size < size:
             self._storage.truncate(segment.log_path, segment.size)
+        segment.read_aborted(self._storage)
         segment.write_indexes(self._storage)
         self.segments.append(segment)
         return segment.size < size
@@ -177,6 +180,7 @@ class Log:
         try:
             if self._should_roll(self.segments[-1], header, now_ms):
                 self.segments[-1].close(self._storage)
+                self.before_roll(header.base_offset)
                 self._add_segment(header.base_offset, now_ms)
             interval = self.config.index_interval_bytes
             self.segments[-1].append(self._storage, header, parts, interval)
@@ -283,6 +287,7 @@ class Log:
         if expired == 0 or not self.config.is_deleted:
             return False
         if expired == len(self.segments):
+            self.before_roll(self.log_end_offset)
             self._add_segment(self.log_end_offset, now_ms)
         self.advance_log_start(self.segments[expired].base_offset)
         return True

@@ -26,12 +26,18 @@ from impl.core.log.batch import (
     read_extent,
     read_header,
 )
+from impl.core.log.transaction_index import (
+    ENTRY_SIZE,
+    AbortedTransaction,
+    read_entries,
+    write_entries,
+)
 from impl.core.storage import Bytes, Storage, StorageError
 
 _OFFSET_ENTRY = struct.Struct(">ii")
 _TIME_ENTRY = struct.Struct(">qi")
 _WINDOW = 64 << 10
-_FILES = ("log", "index", "timeindex", "txnindex")
+_FILES = ("log", "index", "timeindex", "txnindex", "snapshot")
 MAXIMUM_RELATIVE_OFFSET = 2**31 - 1
 
 
@@ -91,6 +97,8 @@ class Segment:
     offset_of_max_timestamp: int = -1
     offset_index: list[tuple[int, int]] = field(default_factory=list)
     time_index: list[tuple[int, int]] = field(default_factory=list)
+    aborted: list[AbortedTransaction] = field(default_factory=list)
+    """The transactions whose abort marker is here, in the order of the markers (TXNI-13)."""
     bytes_since_entry: int = 0
     draft: str = ""
     """What its files are called besides, while a cleaning makes it (`swap`)."""
@@ -144,6 +152,23 @@ class Segment:
         if entries := [self._time_entry(entry) for entry in self.time_index[known:]]:
             storage.append(self.path("timeindex"), entries)
 
+    def append_aborted(self, storage: Storage, aborted: AbortedTransaction) -> None:
+        """To follow the append of its marker; like the other indexes, it may fail."""
+        self.aborted.append(aborted)
+        with suppress(StorageError):
+            self._write_aborted(storage)
+
+    def _write_aborted(self, storage: Storage) -> None:
+        """Bring the file up to what memory says."""
+        known = (storage.size(self.path("txnindex")) or 0) // ENTRY_SIZE
+        if known < len(self.aborted):
+            storage.append(self.path("txnindex"), [write_entries(self.aborted[known:])])
+
+    def read_aborted(self, storage: Storage) -> None:
+        """Take over what the file says of the log as it is."""
+        entries = read_entries(storage, self.path("txnindex"))
+        self.aborted = [entry for entry in entries if entry.last_offset < self.next_offset]
+
     def close(self, storage: Storage) -> None:
         """No batch will follow: the time index ends with the youngest record of all (STOR-06)."""
         if self._note_time():
@@ -151,7 +176,8 @@ class Segment:
         self.flush(storage)
 
     def flush(self, storage: Storage) -> None:
-        for suffix in ("log", "index", "timeindex"):
+        self._write_aborted(storage)
+        for suffix in ("log", "index", "timeindex", "txnindex"):
             if storage.size(self.path(suffix)) is not None:
                 storage.flush(self.path(suffix))
 
@@ -162,13 +188,16 @@ class Segment:
         return _TIME_ENTRY.pack(entry[0], entry[1] - self.base_offset)
 
     def write_indexes(self, storage: Storage) -> None:
-        """Write both indexes anew where the files are not what memory says."""
+        """Write the indexes anew where the files are not what memory says."""
         for suffix, content in (
             ("index", b"".join(map(self._offset_entry, self.offset_index))),
             ("timeindex", b"".join(map(self._time_entry, self.time_index))),
+            ("txnindex", write_entries(self.aborted)),
         ):
             path = self.path(suffix)
             size = storage.size(path)
+            if suffix == "txnindex" and size is None and not content:
+                continue  # most segments have none
             if size != len(content) or storage.read(path, 0, size) != content:
                 storage.replace(path, content, durable=False)
 
@@ -211,6 +240,7 @@ class Segment:
         self.size, self.next_offset = position, next_offset
         self.offset_index = [entry for entry in self.offset_index if entry[1] < position]
         self.time_index = [entry for entry in self.time_index if entry[1] < next_offset]
+        self.aborted = [entry for entry in self.aborted if entry.last_offset < next_offset]
         self.bytes_since_entry = 0
         self.max_timestamp, self.offset_of_max_timestamp = NO_TIMESTAMP, -1
         if self.time_index:
