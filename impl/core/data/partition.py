@@ -35,13 +35,22 @@ from impl.core.log.batch import (
     BatchHeader,
     Record,
     build_batch,
+    end_of_batches,
     read_header,
     read_records,
 )
 from impl.core.log.batch_rules import accept_batch, only_batch
 from impl.core.log.leader_epochs import EpochEnd
 from impl.core.log.log import Log, Platform
-from impl.core.log.producer_state import ProducerStates
+from impl.core.log.markers import (
+    Marker,
+    ProducerIdentity,
+    build_marker,
+    build_transactional,
+)
+from impl.core.log.producer_state import NOT_VERIFIED, LastBatch, Producer
+from impl.core.log.producers import Producers
+from impl.core.log.transaction_index import AbortedTransaction
 from impl.core.refusal import KafkaError
 from impl.core.storage import Bytes
 from spec.wire.errors import ErrorCode
@@ -73,7 +82,6 @@ class Partition:
         topic_id: UUID,
         surroundings: Surroundings,
         log: Log,
-        producers: ProducerStates,
         high_watermark: int = 0,
     ) -> None:
         """A replica with a log; the high watermark is the one of before, as far as it is known."""
@@ -84,7 +92,7 @@ class Partition:
         self.revision = 0
         """Another number whenever a reader might get another answer than before."""
         self._node_id, self.platform, self._brokers, self._config, self._changes = surroundings
-        self._producers = producers
+        self._producers = Producers(self.platform, log)
         self._leadership: Leadership | None = None
         self._assignment = Assignment((), (), leader=-1, leader_epoch=-1, partition_epoch=-1)
 
@@ -220,7 +228,7 @@ class Partition:
 
     @property
     def last_stable_offset(self) -> int:
-        return self.high_watermark
+        return self._producers.states.last_stable_offset(self.high_watermark)
 
     def visible_end(self, isolation_level: int) -> int:
         """REPL-04, TXNI-12: no client reads at or above this offset."""
@@ -236,47 +244,99 @@ class Partition:
     # Writing
 
     def append(
-        self, records: Bytes | None, acks: int, now_ms: int, *, may_use_zstd: bool = True
+        self,
+        records: Bytes | None,
+        acks: int,
+        now_ms: int,
+        *,
+        may_use_zstd: bool = True,
+        ticket: int = NOT_VERIFIED,
     ) -> Appended:
-        """Take a client's batch. Raises KafkaError, and has then written nothing."""
+        """Take a client's batch. Raises KafkaError, and has then written nothing.
+
+        `ticket` is what `begin_verification` gave, where the batch begins a transaction here.
+        """
         self.check_leader_epoch(NO_LEADER_EPOCH)
         if acks == ALL_REPLICAS and self.is_under_min_isr:  # ACKS-06
             raise KafkaError(ErrorCode.NOT_ENOUGH_REPLICAS)
         sent = only_batch(records, may_use_zstd=may_use_zstd)
         assert records is not None
         header, payload = accept_batch(sent, records, self.log.config, self.platform, now_ms)
-        if header.is_transactional:  # TXNI-11
-            raise KafkaError(
-                ErrorCode.INVALID_TXN_STATE, "The partition is not part of a transaction."
-            )
-        if header.has_producer_id and (repeated := self._producers.check(header)) is not None:
-            required_offset = repeated.base_offset + header.record_count
+        states = self._producers.states
+        if header.has_producer_id and (repeated := states.check(header, ticket)) is not None:
+            required_offset = repeated.last_offset + 1
             return Appended(repeated.base_offset, repeated.log_append_time_ms, required_offset)
         return self._write(header, payload, now_ms)
 
     def append_own(
-        self, records: Sequence[tuple[bytes | None, bytes | None]], now_ms: int
+        self,
+        records: Sequence[tuple[bytes | None, bytes | None]],
+        now_ms: int,
+        producer: ProducerIdentity | None = None,
+        ticket: int = NOT_VERIFIED,
     ) -> Appended:
-        """Write records of the broker itself. Raises KafkaError, and has then written nothing."""
+        """Write records of the broker itself, as part of a producer's transaction if one is named.
+
+        Raises KafkaError, and has then written nothing.
+        """
+        self._check_own()
+        batch = build_batch(records, now_ms, self.platform.checksum)
+        if producer is None:
+            return self._write(read_header(batch), memoryview(batch)[HEADER_SIZE:], now_ms)
+        header, payload = build_transactional(batch, producer, self.platform.checksum)
+        self._producers.states.check_belonging(header, ticket)
+        return self._write(header, payload, now_ms)
+
+    def append_marker(self, marker: Marker, producer: ProducerIdentity, now_ms: int) -> Appended:
+        """TXNI-14, TXNI-21: end the producer's transaction here, if it has one.
+
+        Raises KafkaError, and has then written nothing.
+        """
+        self._check_own()
+        self._producers.states.check_marker(producer, marker)
+        header, payload = build_marker(marker, producer, now_ms, self.platform.checksum)
+        return self._write(header, payload, now_ms)
+
+    def _check_own(self) -> None:
         self.check_leader_epoch(NO_LEADER_EPOCH)
         if self.is_under_min_isr:
             raise KafkaError(ErrorCode.NOT_ENOUGH_REPLICAS)
-        batch = build_batch(records, now_ms, self.platform.checksum)
-        return self._write(read_header(batch), memoryview(batch)[HEADER_SIZE:], now_ms)
 
     def _write(self, header: BatchHeader, payload: Bytes, now_ms: int) -> Appended:
         header = header._replace(
             base_offset=self.log.log_end_offset, partition_leader_epoch=self.leader_epoch
         )
-        self.log.append(header, payload, now_ms)
-        self._producers.appended(header)
+        self._producers.append(header, payload, now_ms)
         self.note_change()
         self.advance_high_watermark(now_ms)
         log_append_time_ms = header.max_timestamp if header.is_log_append_time else NO_TIMESTAMP
         return Appended(header.base_offset, log_append_time_ms, header.next_offset)
 
+    # Producers
+
+    def begin_verification(self, header: BatchHeader, now_ms: int) -> int | None:
+        """TXNI-11: a ticket for `append` where the producer has no open transaction here.
+
+        Raises KafkaError.
+        """
+        self.check_leader_epoch(NO_LEADER_EPOCH)
+        if self._producers.states.is_in_transaction(header.producer_id):
+            return None
+        return self._producers.states.begin_verification(header, now_ms)
+
+    def producers(self) -> Iterator[tuple[int, Producer]]:
+        """Whoever is remembered, by producer id."""
+        return iter(self._producers.states)
+
     def expire_producers(self, before_ms: int) -> None:
-        self._producers.expire(before_ms)
+        self._producers.states.expire(before_ms)
+
+    def last_batches(self) -> Mapping[int, LastBatch]:
+        return self._producers.states.last_batches()
+
+    def aborted_transactions(self, start: int, end: int) -> Sequence[AbortedTransaction]:
+        """TXNI-13: those with a record or their marker between the offsets."""
+        return tuple(self._producers.aborted_between(start, end))
 
     # Following
 
@@ -287,8 +347,7 @@ class Partition:
                 raise KafkaError(ErrorCode.CORRUPT_MESSAGE)
             if header.base_offset < self.log.log_end_offset:
                 self._begin_within_batch(header)
-            self.log.append(header, payload, now_ms)
-            self._producers.appended(header)
+            self._producers.append(header, payload, now_ms)
             self.note_change()
 
     def _begin_within_batch(self, header: BatchHeader) -> None:
@@ -325,9 +384,7 @@ class Partition:
         self.high_watermark = max(
             min(self.high_watermark, self.log.log_end_offset), self.log.log_start_offset
         )
-        self._producers = ProducerStates()
-        for _, _, header in self.log.headers_from(self.log.log_start_offset):
-            self._producers.appended(header)
+        self._producers.reload()
         self.note_change()
 
     # Reading
@@ -384,10 +441,12 @@ class Partition:
         limit = min(max_bytes, asked.max_bytes)
         if offset >= end_offset or (limit <= 0 and not at_least_one):
             return answer
-        return replace(
-            answer,
-            records=self.log.read(offset, limit, end_offset, at_least_one=at_least_one),
-        )
+        records = self.log.read(offset, limit, end_offset, at_least_one=at_least_one)
+        aborted: tuple[tuple[int, int], ...] = ()
+        if answer.lists_aborted_transactions and records:  # TXNI-13
+            found = self._producers.aborted_between(offset, end_of_batches(records))
+            aborted = tuple((each.producer_id, each.first_offset) for each in found)
+        return replace(answer, records=records, aborted=aborted)
 
     def _is_in_range(self, asked: FetchPartition) -> bool:
         return self.log.log_start_offset <= asked.fetch_offset <= self.log.log_end_offset

@@ -19,7 +19,6 @@ from impl.core.data.config import ReplicationConfig
 from impl.core.data.partition import Partition, Surroundings
 from impl.core.log.checkpoints import OffsetCheckpoint
 from impl.core.log.log import Log, Platform
-from impl.core.log.producer_state import ProducerStates
 from impl.core.refusal import KafkaError
 from impl.core.storage import StorageError
 from spec.wire.errors import ErrorCode
@@ -158,7 +157,6 @@ class Partitions:
         wanted, found = metadata_file(topic_id), self._metadata_of(at.folder)
         if found != wanted:
             self._storage.replace(f"{at.folder}/partition.metadata", wanted)
-        producers = ProducerStates()
         log = Log(
             self._platform,
             at.folder,
@@ -166,11 +164,10 @@ class Partitions:
             now_ms,
             log_start_offset=self._log_starts.get(at),
             recovery_point=self._recovery_points.get(at),
-            replay=producers.appended,
             before_truncation=partial(self._before_truncation, at),
         )
         high_watermark = self._high_watermarks.get(at)
-        return Partition(at, topic_id, self._surroundings, log, producers, high_watermark)
+        return Partition(at, topic_id, self._surroundings, log, high_watermark)
 
     def _before_truncation(self, at: TopicPartition, offset: int) -> None:
         """What is written there next is not what these offsets were noted for."""

@@ -121,6 +121,15 @@ def read_extent(buffer: Bytes, position: int) -> tuple[int, int]:
     return base_offset + last_offset_delta, batch_length + LENGTH_OFFSET
 
 
+def end_of_batches(batches: Bytes) -> int:
+    """The offset after the last of some whole batches, of which there is at least one."""
+    position = next_offset = 0
+    while position < len(batches):
+        header = read_header(batches, position)
+        position, next_offset = position + header.size, header.next_offset
+    return next_offset
+
+
 def write_header(header: BatchHeader) -> bytes:
     return _HEADER.pack(*header)
 
