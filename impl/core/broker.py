@@ -1,47 +1,42 @@
-"""One broker: takes requests and the time, and says what to answer to whom.
+"""One node of a cluster: takes requests, answers and the time, and says what follows.
 
-Decides which part of the core deals with a request, and what has to happen elsewhere afterwards: a
-write wakes readers, a deleted topic takes its offsets along. The caller's duties stand in
-`impl.core`.
+Puts together what runs the cluster (`control_plane`), what keeps records (`data_plane`) and the
+coordinators: committed metadata becomes leaderships, leaderships become coordinators. What a node
+asks of itself stays inside. The caller's duties stand in `impl.core`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from impl.core.cluster.administration import ADMINISTRATION_REQUESTS, Administration
+from impl.core.cluster.broker_messages import AllocateProducerIds, AlterPartitions
 from impl.core.cluster.catalogue import Catalogue, Topic
-from impl.core.cluster.controller import Controller
-from impl.core.cluster.messages import Endpoint
-from impl.core.cluster.metadata_records import MetadataCodec, MetadataRecord, RemoveTopicRecord
-from impl.core.cluster.one_node import Administration
-from impl.core.config import BrokerConfig, Properties
-from impl.core.data.changes import take
-from impl.core.data.deleting import Deleting
-from impl.core.data.fetch_sessions import FetchSessions
-from impl.core.data.fetching import Fetching
-from impl.core.data.messages import (
-    DeleteRecords,
-    Fetch,
-    InitProducerId,
-    ListOffsets,
-    OffsetsForLeaderEpochs,
-    Produce,
-    ProducerIdentityGranted,
+from impl.core.cluster.current_options import CurrentOptions
+from impl.core.cluster.messages import BROKER_RESOURCE, CreateTopics, Endpoint, NewTopic
+from impl.core.cluster.metadata_records import (
+    ConfigRecord,
+    MetadataCodec,
+    RemoveTopicRecord,
 )
-from impl.core.data.offset_queries import epoch_ends, list_offsets
-from impl.core.data.partitions import Partitions
-from impl.core.data.producing import Producing
-from impl.core.events import Call, Output, Reply
+from impl.core.cluster.standing import Standing
+from impl.core.cluster.topics import OFFSETS_TOPIC
+from impl.core.config import BrokerConfig, Properties
+from impl.core.control_plane import ControlPlane
+from impl.core.data.messages import Fetch, InitProducerId, ListOffsets
+from impl.core.data.producer_ids import ProducerIds
+from impl.core.data_plane import DATA_REQUESTS, DataPlane
+from impl.core.events import Call, Forward, Output, Send
 from impl.core.groups.config import GroupConfig
 from impl.core.groups.coordination import Coordination, CoordinatorCodec
 from impl.core.groups.messages import GroupRequest
 from impl.core.groups.rebalance import ReadSubscription
 from impl.core.log.log import Platform
-from impl.core.quorum.metadata_log import MetadataLog
-from impl.core.refusal import KafkaError
-from spec.wire.errors import ErrorCode
+from impl.core.loopback import Answer, Loopback, Question
+from impl.core.quorum.messages import is_metadata_fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +56,35 @@ class Broker:
         properties: Properties,
         endpoint: Endpoint,
         cluster_id: str,
+        voters: Mapping[int, Endpoint],
         now_ms: int,
     ) -> None:
-        """Load what the storage holds, and begin to lead. Raises KafkaError or StorageError."""
-        self.endpoint = endpoint
+        """Come back with what the storage holds; `tick` begins. Raises StorageError.
+
+        `voters` are the nodes of the metadata quorum, each where other nodes reach it.
+        """
         self.config: BrokerConfig = properties.broker
         self.catalogue = Catalogue()
-        self.partitions = Partitions(
-            platform, self.catalogue, properties.topic_defaults, endpoint.node_id
+        self._node_id = endpoint.node_id
+        self._standing = Standing(endpoint.node_id, cluster_id)
+        options = CurrentOptions(properties, self.catalogue)
+        self._data = DataPlane(platform, self.catalogue, options, self._standing, now_ms)
+        self.partitions = self._data.partitions
+        self._control = ControlPlane(
+            platform,
+            codecs.metadata,
+            properties,
+            endpoint,
+            self._standing,
+            voters,
+            self.partitions.previous_broker_epoch(),
+            now_ms,
         )
-        self._controller = Controller(
-            self.catalogue, properties.broker, properties.topic_defaults, platform.new_id
+        group_config = options.of(GroupConfig)
+        self._administration = Administration(
+            self._standing, self.catalogue, options, _internal_topics(group_config)
         )
-        self._producing = Producing(self.partitions)
-        self._deleting = Deleting(self.partitions)
-        sessions = FetchSessions(
-            self.config.max_incremental_fetch_session_cache_slots, platform.new_id
-        )
-        self._fetching = Fetching(self.partitions, sessions, self.config.fetch_max_bytes)
-        group_config: GroupConfig = properties.others[GroupConfig]
+        self._producer_ids = ProducerIds(self._standing)
         self._groups = Coordination(
             group_config,
             self.catalogue,
@@ -89,137 +94,196 @@ class Broker:
             platform.new_id,
             lambda _at: None,
         )
-        self._administration = Administration(
-            self.catalogue, self._controller, properties, endpoint, cluster_id, self.commit
-        )
-        self._producer_ids = range(0)
-        self._next_cleaning_ms = now_ms + self.config.log_retention_check_interval_ms
-        self._outputs: list[Output] = []
-        self._metadata_log = MetadataLog(platform, codecs.metadata, now_ms)
-        self._metadata_epoch = self._metadata_log.last_epoch + 1
-        self._start(now_ms)
-
-    def _start(self, now_ms: int) -> None:
-        for _, record in self._metadata_log.records():
-            self.catalogue.apply(record)
-        records = self._controller.begin_leader_epochs(self.endpoint.node_id)
-        if records:
-            self._metadata_log.append(records, self._metadata_epoch, now_ms)
-            for record in records:
-                self.catalogue.apply(record)
-        self.partitions.load(now_ms)
-        self._outputs += self._groups.follow(self.partitions, now_ms)
+        self._loopback = Loopback(endpoint.node_id)
+        self._applied_offset = -1
+        self._is_loaded = False
 
     # Driving
 
     def handle(self, call: Call, request: Any, now_ms: int) -> list[Output]:
         """What follows from a request, for its own call and for others that waited."""
-        match request:
-            case Produce():
-                self._outputs += self._producing.handle(call, request, now_ms)
-            case Fetch():
-                self._outputs += self._fetching.handle(call, request, now_ms)
-            case ListOffsets():
-                self._reply(call, list_offsets(self.partitions, request))
-            case OffsetsForLeaderEpochs():
-                self._reply(call, epoch_ends(self.partitions, request))
-            case DeleteRecords():
-                self._outputs += self._deleting.handle(call, request, now_ms)
-            case InitProducerId():
-                self._reply(call, self._init_producer_id(request, now_ms))
-            case _ if isinstance(request, GroupRequest):
-                self._outputs += self._groups.handle(call, request, now_ms)
-            case _:
-                self._reply(call, self._administration.handle(request, now_ms))
-        return self._settle(now_ms)
+        return self._settle(self._route(call, request, now_ms), now_ms)
+
+    def handle_forwarded(self, call: Call, request: Any, now_ms: int) -> list[Output]:
+        """The same for a request that another node forwarded to the active controller."""
+        return self._settle(self._control.handle_forwarded(call, request, now_ms), now_ms)
+
+    def not_forwarded(self, forward: Forward, now_ms: int) -> list[Output]:
+        """Nobody took a request that was forwarded."""
+        return self._settle(self._control.not_forwarded(forward, now_ms), now_ms)
+
+    def answered(self, sent: Send, answer: Any | None, now_ms: int) -> list[Output]:
+        """What another node said; None when nobody knows."""
+        return self._settle(self._take_answer(sent, answer, now_ms), now_ms)
 
     def tick(self, now_ms: int) -> list[Output]:
         """What follows from the time alone. To be called at `next_deadline_ms` at the latest."""
-        self._outputs += self._producing.release(now_ms)
-        self._outputs += self._deleting.release(now_ms)
-        self._outputs += self._fetching.release(now_ms)
-        self.partitions.tick(now_ms)
-        self._outputs += self._groups.tick(now_ms)
-        if now_ms >= self._next_cleaning_ms:
-            self._next_cleaning_ms = now_ms + self.config.log_retention_check_interval_ms
-            self._clean(now_ms)
-        return self._settle(now_ms)
+        outputs = [
+            *self._control.tick(now_ms),
+            *self._data.tick(now_ms),
+            *self._groups.tick(now_ms),
+        ]
+        for late in self._loopback.overdue(now_ms):
+            outputs += self._take_answer(late.sent, late.answer, now_ms)
+        return self._settle(outputs, now_ms)
 
     def next_deadline_ms(self) -> int:
         deadlines = (
-            self._producing.next_deadline_ms(),
-            self._deleting.next_deadline_ms(),
-            self._fetching.next_deadline_ms(),
-            self.partitions.next_deadline_ms(),
+            self._control.next_deadline_ms(),
             self._groups.next_deadline_ms(),
+            self._loopback.next_deadline_ms(),
         )
-        return min(d for d in (*deadlines, self._next_cleaning_ms) if d is not None)
-
-    def _clean(self, now_ms: int) -> None:
-        """Give back what is kept for a limited time only: old segments, silent producers."""
-        for partition in self.partitions:
-            partition.expire_producers(now_ms - self.config.producer_id_expiration_ms)
-            if partition.log.apply_retention(now_ms, partition.high_watermark):
-                self.partitions.log_start_moved(partition)
+        return min(d for d in (self._data.next_deadline_ms(), *deadlines) if d is not None)
 
     def disconnected(self, connection_id: int) -> None:
         """Nobody waits for the answers to this connection's requests any more."""
-        self._producing.forget(connection_id)
-        self._deleting.forget(connection_id)
-        self._fetching.forget(connection_id)
+        self._control.forget(connection_id)
+        self._data.forget(connection_id)
+        self._producer_ids.forget(connection_id)
+
+    # Life
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether this broker counts as alive, and knows it."""
+        return self._is_loaded and self.catalogue.is_active(self._node_id)
+
+    def begin_shutdown(self, now_ms: int) -> list[Output]:
+        """Leave the cluster in order (CLUS-08); `may_stop` tells when that is done."""
+        self._control.membership.begin_shutdown(now_ms)
+        return self._settle([], now_ms)
+
+    @property
+    def may_stop(self) -> bool:
+        return self._control.membership.may_stop
+
+    @property
+    def features(self) -> Mapping[str, int]:
+        """The levels of the cluster's features, as of `metadata_offset`."""
+        return self.catalogue.features
+
+    @property
+    def metadata_offset(self) -> int:
+        """The last offset of the metadata log that was applied, or -1."""
+        return self._applied_offset
 
     def stop(self) -> None:
         """Make all that was written durable. The broker is not to be used after this."""
-        self.partitions.stop()
+        if self._is_loaded:
+            self.partitions.stop(self._standing.broker_epoch)
 
-    def _reply(self, call: Call, result: Any) -> None:
-        self._outputs.append(Reply(call, result))
+    # Routing
 
-    def _settle(self, now_ms: int) -> list[Output]:
-        """Let others see what was written, until nothing more follows."""
-        while moved := take(self.partitions.changes.moved):
-            self._outputs += self._producing.release(now_ms)
-            self._outputs += self._deleting.release(now_ms)
-            self._outputs += self._fetching.changed(moved)
-        outputs, self._outputs = self._outputs, []
-        return outputs
+    def _route(self, call: Call, request: Any, now_ms: int) -> list[Output]:
+        if isinstance(request, DATA_REQUESTS) and not _is_for_quorum(request):
+            return self._data.handle(call, request, now_ms)
+        if isinstance(request, GroupRequest):
+            return self._groups.handle(call, request, now_ms)
+        if isinstance(request, ADMINISTRATION_REQUESTS):
+            return self._administration.handle(call, request, now_ms)
+        if isinstance(request, InitProducerId):
+            return self._producer_ids.handle(call, request, now_ms)
+        return self._control.handle(call, request, now_ms)
+
+    def _take_answer(self, sent: Send, answer: Any | None, now_ms: int) -> list[Output]:
+        request = sent.request
+        if isinstance(request, (AlterPartitions, ListOffsets, Fetch)) and not _is_for_quorum(
+            request
+        ):
+            return self._data.answered(sent, answer, now_ms)
+        if isinstance(request, CreateTopics):
+            return self._administration.answered(sent, answer, now_ms)
+        if isinstance(request, AllocateProducerIds):
+            return self._producer_ids.answered(sent, answer, now_ms)
+        return self._control.answered(sent, answer, now_ms)
+
+    # What follows
+
+    def _settle(self, outputs: Iterable[Output], now_ms: int) -> list[Output]:
+        """Let the planes act on each other, until nothing more stays inside."""
+        out: list[Output] = []
+        inside: deque[Question | Answer] = deque()
+
+        def take(more: Iterable[Output]) -> None:
+            goes_out, stays = self._loopback.sort(more, now_ms)
+            out.extend(goes_out)
+            inside.extend(stays)
+
+        take(outputs)
+        while True:
+            take(self._control.settle(now_ms, self._applied_offset))
+            has_learnt = self._learn(now_ms, take)
+            moved, more = self._data.settle(now_ms)
+            take(more)
+            if moved:
+                take(self._groups.tick(now_ms))
+            if inside:
+                match inside.popleft():
+                    case Question(call, request):
+                        take(self._route(call, request, now_ms))
+                    case Answer(sent, answer):
+                        take(self._take_answer(sent, answer, now_ms))
+            elif not has_learnt and not moved:
+                return out
 
     # Metadata
 
-    def commit(self, records: Sequence[MetadataRecord], now_ms: int) -> None:
-        """Write the records, and do what they say. Raises KafkaError, having done nothing."""
-        if not records:
-            return
-        self._metadata_log.append(records, self._metadata_epoch, now_ms)
+    def _learn(self, now_ms: int, take: Callable[[Iterable[Output]], None]) -> bool:
+        """Do what the metadata says that was committed since; says whether there was any."""
+        committed = self._control.take_committed()
         changed: dict[str, Topic] = {}
-        for record in records:
+        for offset, record in committed:
+            self._applied_offset = offset
             topic = self.catalogue.apply(record)
-            if topic is None:
-                continue
             if isinstance(record, RemoveTopicRecord):
+                assert topic is not None
                 changed.pop(topic.name, None)
-                self._remove(topic, now_ms)
-            else:
+                take(self._remove(topic, now_ms))
+            elif topic is not None:
                 changed[topic.name] = topic
+            elif isinstance(record, ConfigRecord) and record.resource_type == BROKER_RESOURCE:
+                changed.update(self.catalogue.topics)
+        if not self._is_loaded:
+            return self._load(now_ms, take)
         for topic in changed.values():
             self.partitions.follow(topic, now_ms)
-        self._outputs += self._groups.follow(self.partitions, now_ms)
+        if committed:
+            take(self._groups.follow(self.partitions, now_ms))
+        return bool(committed)
 
-    def _remove(self, topic: Topic, now_ms: int) -> None:
-        gone = self.partitions.remove(topic)
-        self._outputs += self._groups.partitions_deleted(gone, now_ms)
-        self._outputs += self._fetching.changed(gone)
+    def _load(self, now_ms: int, take: Callable[[Iterable[Output]], None]) -> bool:
+        """Open the partitions once this broker's registration in this life was read.
 
-    def _init_producer_id(self, request: InitProducerId, now_ms: int) -> ProducerIdentityGranted:
-        """PROD-01. Transactions are not served, and whoever asks for one is told at once."""
-        if request.transactional_id is not None:
-            return ProducerIdentityGranted(ErrorCode.INVALID_REQUEST)
-        if not self._producer_ids:
-            block, record = self._controller.allocate_producer_ids(self.endpoint.node_id)
-            try:
-                self.commit([record], now_ms)
-            except KafkaError as refused:
-                return ProducerIdentityGranted(refused.error)
-            self._producer_ids = block
-        producer_id, self._producer_ids = self._producer_ids[0], self._producer_ids[1:]
-        return ProducerIdentityGranted(producer_id=producer_id, producer_epoch=0)
+        What the metadata log says before that point is of a former life: this broker might be
+        the leader there in an epoch that has long passed.
+        """
+        registered = self.catalogue.brokers.get(self._node_id)
+        if registered is None or registered.broker_epoch != self._standing.broker_epoch:
+            return False
+        self._is_loaded = True
+        self.partitions.load(now_ms)
+        take(self._groups.follow(self.partitions, now_ms))
+        return True
+
+    def _remove(self, topic: Topic, now_ms: int) -> list[Output]:
+        gone = self.partitions.remove(topic) if self._is_loaded else []
+        return self._groups.partitions_deleted(gone, now_ms)
+
+
+def _is_for_quorum(request: Any) -> bool:
+    return isinstance(request, Fetch) and is_metadata_fetch(request)
+
+
+def _internal_topics(config: GroupConfig) -> dict[str, NewTopic]:
+    """How the broker's own topics are created."""
+    offsets = NewTopic(
+        OFFSETS_TOPIC,
+        config.offsets_topic_num_partitions,
+        config.offsets_topic_replication_factor,
+        configs=(
+            ("cleanup.policy", "compact"),
+            ("compression.type", "producer"),
+            ("segment.bytes", str(100 << 20)),
+        ),
+    )
+    return {OFFSETS_TOPIC: offsets}

@@ -67,6 +67,8 @@ class Forward:
     request: Any
     to: Endpoint
     timeout_ms: int
+    until_ms: int = 0
+    """When the call is given up."""
 
 
 NOT_CONTROLLER = "NOT_CONTROLLER"

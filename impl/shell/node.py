@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from impl.api.group_records import decode_record, encode_record, read_subscription
 from impl.api.metadata_records import decode, encode
@@ -13,11 +11,9 @@ from impl.api.served import BROKER, CONTROLLER
 from impl.core.broker import Broker, Codecs
 from impl.core.cluster.messages import Endpoint
 from impl.core.cluster.metadata_records import MetadataRecord
-from impl.core.config import ConfigError
-from impl.core.events import Call, Forward, Output, Send
 from impl.core.groups.records import CoordinatorRecord
 from impl.core.storage import Storage
-from impl.shell.driver import Core, Driver
+from impl.shell.driver import Driver
 from impl.shell.identity import claim
 from impl.shell.network import Network
 from impl.shell.peers import Peers
@@ -78,7 +74,9 @@ class Node:
         alone = {config.node_id: endpoint}
         voters = network.voters or alone
         cluster_id = claim(storage, config.node_id, cluster_id, may_invent=len(voters) == 1)
-        self._core = _core(storage, node, endpoint, cluster_id, voters)
+        self._core = Broker(
+            platform(storage), CODECS, node.properties, endpoint, cluster_id, voters, now_ms()
+        )
         self._driver = Driver(self._core, Peers(f"node-{config.node_id}"))
         self._servers = [(Server(self._driver, BROKER, config), sockets.clients)]
         if sockets.controller is not None:
@@ -108,34 +106,3 @@ class Node:
 def _port(listener: socket.socket) -> int:
     port: int = listener.getsockname()[1]
     return port
-
-
-class _Alone(Broker):
-    """A broker that has nobody to ask and nobody to leave its work to."""
-
-    is_ready = True
-    may_stop = True
-
-    def handle_forwarded(self, call: Call, request: Any, now_ms: int) -> list[Output]:
-        return self.handle(call, request, now_ms)
-
-    def answered(self, _sent: Send, _answer: Any, _now_ms: int) -> list[Output]:
-        return []
-
-    def not_forwarded(self, _forward: Forward, _now_ms: int) -> list[Output]:
-        return []
-
-    def begin_shutdown(self, _now_ms: int) -> list[Output]:
-        return []
-
-
-def _core(
-    storage: Storage,
-    node: NodeProperties,
-    endpoint: Endpoint,
-    cluster_id: str,
-    voters: Mapping[int, Endpoint],
-) -> Core:
-    if voters.keys() != {endpoint.node_id}:
-        raise ConfigError("this broker does not work with others yet: it is its only voter.")
-    return _Alone(platform(storage), CODECS, node.properties, endpoint, cluster_id, now_ms())

@@ -38,7 +38,6 @@ from impl.core.data.messages import (
     RecordsForPartition,
 )
 from impl.core.events import Call, Close, Output, Reply
-from impl.core.groups.config import GroupConfig
 from impl.core.log.batch import (
     HEADER_SIZE,
     BatchHeader,
@@ -52,6 +51,7 @@ from impl.core.log.log import Platform
 from impl.core.storage import Bytes, MemoryStorage
 from impl.shell.compression import compress, decompress
 from impl.shell.node import CODECS
+from impl.shell.properties import OPTION_KINDS
 
 START_MS = 1_700_000_000_000
 TOPIC = "orders"
@@ -107,9 +107,12 @@ class World:
 
     def _start(self) -> Broker:
         platform = Platform(self.storage, crc32c.crc32c, decompress, compress, self._new_id)
-        properties = parse_properties(self._properties, GroupConfig)
+        properties = parse_properties(self._properties, *OPTION_KINDS)
         endpoint = Endpoint(properties.broker.node_id, "localhost", 9092)
-        return Broker(platform, CODECS, properties, endpoint, "cluster", self.now_ms)
+        voters = {endpoint.node_id: endpoint}
+        broker = Broker(platform, CODECS, properties, endpoint, "cluster", voters, self.now_ms)
+        self._note(broker.tick(self.now_ms))
+        return broker
 
     def _new_id(self) -> UUID:
         return UUID(int=next(self._ids) << 64)

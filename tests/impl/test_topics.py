@@ -199,9 +199,11 @@ def test_new_partitions_need_fitting_assignments(world: World) -> None:
 
 def test_a_missing_topic_is_created_if_both_sides_allow_it(world: World) -> None:
     assert world.describe().error is E.UNKNOWN_TOPIC_OR_PARTITION
-    assert world.describe(create=True).error is E.NONE
+    assert world.describe(create=True).error is E.UNKNOWN_TOPIC_OR_PARTITION
+    assert world.describe().error is E.NONE, "whoever wants it asks again"
     forbidding = World(auto_create_topics_enable="false")
     assert forbidding.describe(create=True).error is E.UNKNOWN_TOPIC_OR_PARTITION
+    assert forbidding.describe().error is E.UNKNOWN_TOPIC_OR_PARTITION
 
 
 def test_a_bad_name_is_not_created_by_metadata(world: World) -> None:

@@ -48,6 +48,8 @@ class State(Enum):
 @dataclass(slots=True)
 class _Session:
     heard_ms: int
+    is_presumed: bool = False
+    """Nobody heard of the broker since this controller took office."""
     metadata_offset: int = NOTHING_READ
     shutdown_offset: int | None = None
     """Where in the log its controlled shutdown stands, once it has begun."""
@@ -62,7 +64,9 @@ class Brokers:
         self._cluster_id = cluster_id
         self._session_timeout_ms = session_timeout_ms
         self._sessions = {
-            broker_id: _Session(now_ms, shutdown_offset=self._shutdown_of_old(registration))
+            broker_id: _Session(
+                now_ms, is_presumed=True, shutdown_offset=self._shutdown_of_old(registration)
+            )
             for broker_id, registration in cluster.catalogue.brokers.items()
         }
 
@@ -80,7 +84,11 @@ class Brokers:
         known = self._cluster.catalogue.brokers.get(broker_id)
         if known is not None and known.incarnation_id == request.incarnation_id:
             return self._register_again(request, known, now_ms)
-        if known is not None and self._has_session(broker_id, known, now_ms):  # CLUS-02
+        if (  # CLUS-02
+            known is not None
+            and self._was_heard(broker_id)
+            and self._has_session(broker_id, known, now_ms)
+        ):
             raise KafkaError(ErrorCode.DUPLICATE_BROKER_REGISTRATION)
         broker_epoch = self._ledger.next_offset  # CLUS-03
         self._ledger.write(
@@ -106,12 +114,21 @@ class Brokers:
                 known.in_controlled_shutdown,
             )
         )
-        self._sessions[request.endpoint.node_id].heard_ms = now_ms
+        session = self._sessions[request.endpoint.node_id]
+        session.heard_ms, session.is_presumed = now_ms, False
         return BrokerRegistered(broker_epoch=known.broker_epoch)
 
     def _has_session(self, broker_id: int, known: Registration, now_ms: int) -> bool:
         heard_ms = self._sessions[broker_id].heard_ms
         return not known.fenced and now_ms < heard_ms + self._session_timeout_ms
+
+    def _was_heard(self, broker_id: int) -> bool:
+        """A new controller does not refuse a broker for a former life that it never heard of.
+
+        Kafka's does, so that a cluster of one that was killed waits for its own session to end.
+        Who is fenced wrongly hears so with its next heartbeat (CLUS-04).
+        """
+        return not self._sessions[broker_id].is_presumed
 
     def unregister(self, request: UnregisterBroker) -> BrokerUnregistered:
         """Raises KafkaError."""
@@ -132,7 +149,8 @@ class Brokers:
         session = self._sessions[request.broker_id]
         present = self._state(known)
         state = self._next_state(request, present, session)
-        session.heard_ms, session.metadata_offset = now_ms, request.metadata_offset
+        session.heard_ms, session.is_presumed = now_ms, False
+        session.metadata_offset = request.metadata_offset
         if state is not present:
             self._enter(state, request.broker_id, known)
         return BrokerHeartbeatReply(

@@ -5,6 +5,7 @@ Keeps on disk, in Kafka's checkpoint files, how far each of them is committed, d
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -27,7 +28,8 @@ from spec.wire.errors import ErrorCode
 ERRORS_THAT_NAME_THE_LEADER = (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPOCH)
 
 _CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
-_CLEAN_SHUTDOWN_CONTENT = b'{"version":0,"brokerEpoch":-1}'
+_CLEAN_SHUTDOWN_CONTENT = '{{"version":0,"brokerEpoch":{}}}'
+_CLEAN_SHUTDOWN_EPOCH = re.compile(rb'"brokerEpoch":\s*(-?\d+)')
 
 
 def metadata_file(topic_id: UUID) -> bytes:
@@ -215,10 +217,18 @@ class Partitions:
         if moved:
             known.update(moved)
 
-    def stop(self) -> None:
+    def previous_broker_epoch(self) -> int:
+        """That of the life before, if it ended in order; else -1 (ELEC-15)."""
+        if self._storage.size(_CLEAN_SHUTDOWN) is None:
+            return -1
+        found = _CLEAN_SHUTDOWN_EPOCH.search(self._storage.read(_CLEAN_SHUTDOWN, 0, 1024))
+        return int(found[1]) if found else -1
+
+    def stop(self, broker_epoch: int) -> None:
         """Flush everything, so that the next start has nothing to check."""
         for partition in self:
             partition.log.flush()
         self._write_high_watermarks()
         self._recovery_points.update({p.at: p.log.log_end_offset for p in self})
-        self._storage.replace(_CLEAN_SHUTDOWN, _CLEAN_SHUTDOWN_CONTENT)
+        content = _CLEAN_SHUTDOWN_CONTENT.format(broker_epoch).encode()
+        self._storage.replace(_CLEAN_SHUTDOWN, content)

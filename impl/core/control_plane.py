@@ -1,0 +1,160 @@
+"""How a node takes part in running the cluster: the metadata quorum, the controller, membership.
+
+CLUS-01 to CLUS-14. Decides when this node is the active controller, to whom requests for the
+controller go, and in which order its rooms act on each other. What committed metadata means for
+partitions and coordinators is the caller's business (`take_committed`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from impl.core.cluster.broker_messages import (
+    AllocateProducerIds,
+    AlterPartitions,
+    BrokerHeartbeat,
+    RegisterBroker,
+)
+from impl.core.cluster.forwarding import Forwarding
+from impl.core.cluster.membership import Membership
+from impl.core.cluster.messages import Endpoint
+from impl.core.cluster.metadata_records import MetadataCodec, MetadataRecord
+from impl.core.cluster.standing import Standing
+from impl.core.config import Properties
+from impl.core.controller.controller import Controller
+from impl.core.controller.refusals import FORWARDED_REQUESTS
+from impl.core.events import Call, Forward, Output, Send
+from impl.core.log.log import Platform
+from impl.core.quorum.config import QuorumConfig
+from impl.core.quorum.messages import BeginQuorumEpoch, DescribeQuorum, EndQuorumEpoch, Vote
+from impl.core.quorum.metadata_log import MetadataLog
+from impl.core.quorum.quorum import Quorum
+from impl.core.refusal import KafkaError
+
+QUORUM_REQUESTS = (Vote, BeginQuorumEpoch, EndQuorumEpoch, DescribeQuorum)
+MEMBERSHIP_REQUESTS = (RegisterBroker, BrokerHeartbeat)
+BROKER_REQUESTS = (*MEMBERSHIP_REQUESTS, AlterPartitions, AllocateProducerIds)
+
+
+class ControlPlane:
+    def __init__(
+        self,
+        platform: Platform,
+        codec: MetadataCodec,
+        properties: Properties,
+        endpoint: Endpoint,
+        standing: Standing,
+        voters: Mapping[int, Endpoint],
+        previous_broker_epoch: int,
+        now_ms: int,
+    ) -> None:
+        """Raises StorageError."""
+        self._standing = standing
+        self._quorum = Quorum(
+            platform,
+            MetadataLog(platform, codec, now_ms),
+            properties.others[QuorumConfig],
+            endpoint.node_id,
+            standing.cluster_id,
+            voters,
+            now_ms,
+        )
+        self._controller = Controller(
+            properties, standing.cluster_id, platform.new_id, self._append
+        )
+        self.membership = Membership(
+            standing,
+            endpoint,
+            properties.broker,
+            platform.new_id,
+            previous_broker_epoch,
+            now_ms,
+        )
+        self._forwarding = Forwarding(standing)
+        self._has_appended = False
+        self._is_resigned = False
+
+    def _append(self, records: Sequence[MetadataRecord], now_ms: int) -> int:
+        self._has_appended = True
+        return self._quorum.append(records, now_ms)
+
+    # Driving
+
+    def handle(self, call: Call, request: Any, now_ms: int) -> list[Output]:
+        if isinstance(request, FORWARDED_REQUESTS) and not self._controller.is_active:
+            return self._forwarding.forward(call, request, now_ms)
+        if isinstance(request, (*BROKER_REQUESTS, *FORWARDED_REQUESTS)):
+            return self._controller.handle(call, request, now_ms)
+        return self._quorum.handle(call, request, now_ms)
+
+    def handle_forwarded(self, call: Call, request: Any, now_ms: int) -> list[Output]:
+        """A request that another node was asked, and that is for the active controller."""
+        return self._controller.handle(call, request, now_ms, is_forwarded=True)
+
+    def not_forwarded(self, forward: Forward, now_ms: int) -> list[Output]:
+        return self._forwarding.not_forwarded(forward, now_ms)
+
+    def answered(self, sent: Send, answer: Any | None, now_ms: int) -> list[Output]:
+        room = self.membership if isinstance(sent.request, MEMBERSHIP_REQUESTS) else self._quorum
+        return room.answered(sent, answer, now_ms)
+
+    def tick(self, now_ms: int) -> list[Output]:
+        return [
+            *self._quorum.tick(now_ms),
+            *self._controller.tick(now_ms),
+            *self._forward(now_ms),
+        ]
+
+    def _forward(self, now_ms: int) -> list[Output]:
+        """What waits for a controller goes to it, which may be here."""
+        if not self._controller.is_active:
+            return self._forwarding.tick(now_ms)
+        outputs: list[Output] = []
+        for call, request in self._forwarding.take_all():
+            outputs += self._controller.handle(call, request, now_ms)
+        return outputs
+
+    def next_deadline_ms(self) -> int | None:
+        rooms = (self._quorum, self._controller, self.membership, self._forwarding)
+        deadlines = [room.next_deadline_ms() for room in rooms]
+        return min((each for each in deadlines if each is not None), default=None)
+
+    def forget(self, connection_id: int) -> None:
+        self._quorum.forget(connection_id)
+        self._controller.forget(connection_id)
+        self._forwarding.forget(connection_id)
+
+    # What follows
+
+    def settle(self, now_ms: int, applied_offset: int) -> list[Output]:
+        """To be called after everything that this plane did, and until nothing more comes."""
+        outputs: list[Output] = []
+        if self._has_appended:
+            self._has_appended = False
+            outputs += self._quorum.tick(now_ms)
+        outputs += self._change_office(now_ms)
+        outputs += self._controller.committed(self._quorum.high_watermark, now_ms)
+        outputs += self.membership.tick(now_ms, applied_offset)
+        if self.membership.may_stop and not self._is_resigned:
+            self._is_resigned = True
+            outputs += self._quorum.resign(now_ms)
+        return outputs
+
+    def _change_office(self, now_ms: int) -> list[Output]:
+        """The leader of the quorum is the controller, from one of its epochs to the next."""
+        quorum, controller = self._quorum, self._controller
+        outputs: list[Output] = []
+        has_moved = self._standing.controller != quorum.leader
+        self._standing.controller = quorum.leader
+        if controller.is_active and not (quorum.is_leader and controller.epoch == quorum.epoch):
+            outputs += controller.deactivate()
+        if quorum.is_leader and not controller.is_active:
+            with suppress(KafkaError):  # it was deposed just now
+                controller.activate(quorum.epoch, quorum.records(), now_ms)
+        return outputs + (self._forward(now_ms) if has_moved else [])
+
+    def take_committed(self) -> list[tuple[int, MetadataRecord]]:
+        """Records with their offsets that are committed and were not taken before."""
+        return self._quorum.take_committed()
