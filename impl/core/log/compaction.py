@@ -21,7 +21,8 @@ from impl.core.log.log import Log, Platform
 from impl.core.log.producer_state import LastBatch
 from impl.core.log.segment import MAXIMUM_RELATIVE_OFFSET, Segment, scan_batches
 from impl.core.log.swap import CLEANED
-from impl.core.log.transaction_trace import AbortedRange, TransactionTrace
+from impl.core.log.transaction_index import AbortedTransaction
+from impl.core.log.transaction_trace import TransactionTrace
 from impl.core.storage import Bytes
 
 # What an entry costs besides its key: the two objects and their place in the table.
@@ -41,7 +42,7 @@ class Cleanable(Protocol):
     def last_batches(self) -> Mapping[int, LastBatch]:
         """By the id of each producer that is remembered."""
 
-    def aborted_transactions(self, start: int, end: int) -> Sequence[AbortedRange]:
+    def aborted_transactions(self, start: int, end: int) -> Sequence[AbortedTransaction]:
         """Those of which a record or the marker lies between the offsets."""
 
 
@@ -127,14 +128,11 @@ class Cleaning:
                     yield
         self.cleaned_end = self._dirty.stop
 
-    def _note_batch(
-        self, trace: TransactionTrace[AbortedRange], header: BatchHeader, payload: Bytes
-    ) -> None:
-        records = records_of(self._platform, header, payload)
+    def _note_batch(self, trace: TransactionTrace, header: BatchHeader, payload: Bytes) -> None:
         if header.is_control:
-            trace.marker_is_idle(header, records)
+            trace.marker_is_idle(header, payload)
         elif not trace.is_aborted(header):  # COMP-08
-            for record in records:
+            for record in records_of(self._platform, header, payload):
                 offset = header.base_offset + record.offset_delta
                 if record.key is not None and offset >= self._dirty.start:
                     self._note(bytes(record.key), offset)
@@ -166,9 +164,7 @@ class Cleaning:
             and segment.next_offset - group[0].base_offset <= MAXIMUM_RELATIVE_OFFSET
         )
 
-    def _clean_group(
-        self, group: list[Segment], trace: TransactionTrace[AbortedRange]
-    ) -> Iterator[None]:
+    def _clean_group(self, group: list[Segment], trace: TransactionTrace) -> Iterator[None]:
         draft = Segment(
             group[0].folder, group[0].base_offset, group[-1].created_ms, group[0].base_offset
         )
@@ -186,6 +182,7 @@ class Cleaning:
                     self._write(draft, *left)
                 if self._has_read(header):
                     yield
+        draft.aborted = trace.take_still_aborted()
         draft.write_indexes(self._storage)
         draft.close(self._storage)
         self._draft = None  # from here on it is finished, if need be by the next start
@@ -202,15 +199,14 @@ class Cleaning:
         self,
         header: BatchHeader,
         payload: Bytes,
-        trace: TransactionTrace[AbortedRange],
+        trace: TransactionTrace,
         last_batches: Mapping[int, LastBatch],
     ) -> Ruling:
         keeps_header = self._keeps_header(header, last_batches)
         horizon_ms = header.delete_horizon_ms
         is_over = horizon_ms is not None and horizon_ms <= self._now_ms
         if header.is_control:
-            records = records_of(self._platform, header, payload)
-            is_idle = trace.marker_is_idle(header, records)  # COMP-07
+            is_idle = trace.marker_is_idle(header, payload)  # COMP-07
             keeps = _nothing if is_idle and is_over else _everything
             return Ruling(keeps, keeps_header, self._horizon_ms, marks_horizon=is_idle)
         if trace.is_aborted(header):  # COMP-08

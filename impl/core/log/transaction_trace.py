@@ -6,40 +6,25 @@ any more. Which transactions were aborted is told by the index that the partitio
 
 from __future__ import annotations
 
-import struct
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Iterable
 
-from impl.core.log.batch import BatchHeader, Record
-
-_MARKER_KEY = struct.Struct(">hh")
-_ABORT, _COMMIT = 0, 1
-
-
-class AbortedRange(Protocol):
-    """A transaction that ended in an abort: whose it was, and where it began."""
-
-    @property
-    def producer_id(self) -> int: ...
-
-    @property
-    def first_offset(self) -> int: ...
+from impl.core.log.batch import BatchHeader
+from impl.core.log.markers import read_marker
+from impl.core.log.transaction_index import AbortedTransaction
+from impl.core.storage import Bytes
 
 
-Aborted = TypeVar("Aborted", bound=AbortedRange)
-
-
-class TransactionTrace(Generic[Aborted]):
+class TransactionTrace:
     """To be shown every batch in the order of offsets."""
 
-    def __init__(self, aborted: Iterable[Aborted]) -> None:
+    def __init__(self, aborted: Iterable[AbortedTransaction]) -> None:
         self._coming = deque(sorted(aborted, key=lambda each: each.first_offset))
-        self._aborting: dict[int, Aborted] = {}
+        self._aborting: dict[int, AbortedTransaction] = {}
         self._seen: set[int] = set()
         """Those among them of whose transaction a batch was still there."""
         self._committing: set[int] = set()
-        self._still_aborted: list[Aborted] = []
+        self._still_aborted: list[AbortedTransaction] = []
 
     def is_aborted(self, header: BatchHeader) -> bool:
         """Whether a batch of data belongs to an aborted transaction."""
@@ -52,26 +37,24 @@ class TransactionTrace(Generic[Aborted]):
         self._committing.add(header.producer_id)
         return False
 
-    def marker_is_idle(self, header: BatchHeader, records: Sequence[Record]) -> bool:
+    def marker_is_idle(self, header: BatchHeader, payload: Bytes) -> bool:
         """Whether nothing of the transaction is left that this marker ends."""
         self._reach(header.last_offset)
-        if not records:
+        marker, producer_id = read_marker(header, payload), header.producer_id
+        if marker is None:
+            return header.record_count == 0
+        if marker.commits:
+            is_idle = producer_id not in self._committing
+            self._committing.discard(producer_id)
+            return is_idle
+        aborted = self._aborting.pop(producer_id, None)
+        if aborted is None or producer_id not in self._seen:
             return True
-        kind = _kind_of(records[0])
-        producer_id = header.producer_id
-        if kind == _ABORT:
-            aborted = self._aborting.pop(producer_id, None)
-            if aborted is None or producer_id not in self._seen:
-                return True
-            self._seen.discard(producer_id)
-            self._still_aborted.append(aborted)
-            return False
-        if kind == _COMMIT and producer_id not in self._committing:
-            return True
-        self._committing.discard(producer_id)
+        self._seen.discard(producer_id)
+        self._still_aborted.append(aborted)
         return False
 
-    def take_still_aborted(self) -> list[Aborted]:
+    def take_still_aborted(self) -> list[AbortedTransaction]:
         """What the index has to know of the markers since the last call that are not idle."""
         taken, self._still_aborted = self._still_aborted, []
         return taken
@@ -80,8 +63,3 @@ class TransactionTrace(Generic[Aborted]):
         while self._coming and self._coming[0].first_offset <= offset:
             aborted = self._coming.popleft()
             self._aborting.setdefault(aborted.producer_id, aborted)
-
-
-def _kind_of(marker: Record) -> int | None:
-    key = marker.key or b""
-    return int(_MARKER_KEY.unpack_from(key)[1]) if len(key) >= _MARKER_KEY.size else None

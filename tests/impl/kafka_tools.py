@@ -1,0 +1,89 @@
+"""Apache Kafka's command line tools, for the tests that hold our files against them.
+
+`python -m tests.impl.kafka_tools` fetches what they need with Maven, once; until then those tests
+are skipped. A Kafka in KAFKA_HOME has them with it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from conformance.targets.apache_kafka import cache, find, jars
+
+# The newest release that is published with its tools; they run with newer jars as well.
+POM = """\
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>brokerspec</groupId>
+  <artifactId>apache-kafka-tools</artifactId>
+  <version>1</version>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka-tools</artifactId>
+      <version>[4.0,5.0)</version>
+    </dependency>
+  </dependencies>
+</project>
+"""
+MAVEN = ("mvn", "--batch-mode", "--quiet", "dependency:copy-dependencies")
+VIRTUAL_MACHINE = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+PATIENCE_S = 120.0
+
+
+def _folder() -> Path:
+    return cache() / "apache-kafka" / "tools"
+
+
+def class_path() -> str | None:
+    """None if something is missing."""
+    if shutil.which("java") is None:
+        return None
+    if home := os.environ.get("KAFKA_HOME"):
+        return str(Path(home) / "libs" / "*")
+    server, tools = cache() / "apache-kafka" / "newest" / "jars", _folder() / "jars"
+    return f"{tools}/*:{server}/*" if server.is_dir() and tools.is_dir() else None
+
+
+def fetch() -> None:
+    jars(None)
+    folder = _folder()
+    if "KAFKA_HOME" in os.environ or (folder / "jars").is_dir():
+        return
+    find("mvn", "Maven (or KAFKA_HOME)")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pom.xml").write_text(POM)
+    draft = folder / "draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    target = f"-DoutputDirectory={draft}"
+    subprocess.run([*MAVEN, "-DexcludeTransitive=true", target], cwd=folder, check=True)
+    draft.rename(folder / "jars")
+
+
+def dump(files: Iterable[Path], *options: str) -> tuple[str, str]:
+    """What `kafka-dump-log` prints, and what it complains of."""
+    names = ",".join(map(str, files))
+    tool = [
+        "java",
+        *VIRTUAL_MACHINE,
+        "-cp",
+        class_path() or "",
+        "org.apache.kafka.tools.DumpLogSegments",
+    ]
+    done = subprocess.run(
+        [*tool, "--files", names, *options],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    return done.stdout, done.stderr
+
+
+if __name__ == "__main__":
+    fetch()
