@@ -5,7 +5,7 @@ of the cluster and those who ask the quorum itself by `CONTROLLER`.
 
 | API | versions | notes |
 |---|---|---|
-| ApiVersions | 0-4 | client's name and version since 3 (KIP-511); unknown versions get 0 |
+| ApiVersions | 0-4 | unknown versions get 0; since 3 client's name (KIP-511), features (KIP-584) |
 """
 
 from __future__ import annotations
@@ -13,13 +13,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
+from typing import NamedTuple
 
+from impl.api.brokers import BROKER_APIS
 from impl.api.configs import CONFIG_APIS
 from impl.api.elections import ELECTION_APIS
 from impl.api.envelope import ENVELOPE, ENVELOPE_VERSIONS
 from impl.api.fetch import FETCH_APIS
 from impl.api.groups import GROUP_APIS
 from impl.api.produce import PRODUCE_APIS
+from impl.api.quorum import QUORUM_APIS
+from impl.api.reassignments import REASSIGNMENT_APIS
+from impl.api.topic_partitions import TOPIC_PARTITION_APIS
 from impl.api.topics import TOPIC_APIS
 from impl.api.translation import Translation
 from impl.wire import Request, Struct
@@ -30,6 +35,15 @@ from spec.wire.errors import ErrorCode
 API_VERSIONS = "ApiVersions"
 API_VERSIONS_VERSIONS = range(5)
 CLIENT_SOFTWARE_SINCE = 3
+LEVEL_ZERO_SINCE = 4  # before, clients stumble over a feature that may be absent (KAFKA-17492)
+
+# Which levels this broker could work at; at which the cluster does is written in its metadata log.
+SUPPORTED_FEATURES: Mapping[str, range] = {
+    "eligible.leader.replicas.version": range(2),
+    "group.version": range(2),
+    "metadata.version": range(7, 26),
+    "transaction.version": range(3),
+}
 
 SERVED: dict[str, Translation] = {
     **PRODUCE_APIS,
@@ -38,12 +52,23 @@ SERVED: dict[str, Translation] = {
     **CONFIG_APIS,
     **ELECTION_APIS,
     **GROUP_APIS,
+    **BROKER_APIS,
+    **QUORUM_APIS,
+    **REASSIGNMENT_APIS,
+    **TOPIC_PARTITION_APIS,
 }
 
 _SOFTWARE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
 
 BROKER, CONTROLLER = "broker", "controller"
+
+
+class Features(NamedTuple):
+    """The levels at which the cluster works, and the offset of the metadata that says so."""
+
+    levels: Mapping[str, int]
+    epoch: int = -1
 
 
 @cache
@@ -70,16 +95,29 @@ def _range(api_name: str, versions: range) -> Struct:
     return Struct(api_key=api_keys()[api_name], min_version=versions[0], max_version=versions[-1])
 
 
-def api_versions(request: Request, listener: str) -> Struct:
+def api_versions(request: Request, listener: str, features: Features) -> Struct:
     """WIRE-05, WIRE-08."""
-    body = request.body
-    if request.api_version >= CLIENT_SOFTWARE_SINCE and not (
+    body, version = request.body, request.api_version
+    if version >= CLIENT_SOFTWARE_SINCE and not (
         _SOFTWARE.fullmatch(body.client_software_name)
         and _SOFTWARE.fullmatch(body.client_software_version)
     ):
         return Struct(error_code=ErrorCode.INVALID_REQUEST)
     ranges = [_range(name, versions) for name, versions in versions_on(listener).items()]
-    return Struct(api_keys=sorted(ranges, key=lambda each: int(each.api_key)))
+    return Struct(
+        api_keys=sorted(ranges, key=lambda each: int(each.api_key)),
+        supported_features=[
+            Struct(name=name, min_version=levels[0], max_version=levels[-1])
+            for name, levels in SUPPORTED_FEATURES.items()
+            if levels[0] or version >= LEVEL_ZERO_SINCE
+        ],
+        finalized_features_epoch=features.epoch,
+        finalized_features=[
+            Struct(name=name, min_version_level=level, max_version_level=level)
+            for name, level in sorted(features.levels.items())
+            if level
+        ],
+    )
 
 
 def unsupported_api_versions() -> Struct:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import count
 from typing import Any, Protocol
 
 from impl.api.asked import ASKED
 from impl.api.envelope import ENVELOPE_ASKED
+from impl.api.served import Features
 from impl.core.events import Call, Close, Forward, NoReply, Output, Reply, Send
 from impl.shell.exchange import Exchange
 from impl.shell.peers import Peers
@@ -27,7 +28,10 @@ _log = logging.getLogger("brokerspec.broker")
 
 
 class Core(Protocol):
-    """What is driven: `impl.core.broker.Broker`."""
+    """What is driven: `impl.core.broker.Broker`.
+
+    `features` are the levels of the cluster's features as of `metadata_offset`, -1 for none yet.
+    """
 
     def handle(self, call: Call, request: Any, now_ms: int) -> list[Output]: ...
     def handle_forwarded(self, call: Call, request: Any, now_ms: int) -> list[Output]: ...
@@ -42,6 +46,10 @@ class Core(Protocol):
     def is_ready(self) -> bool: ...
     @property
     def may_stop(self) -> bool: ...
+    @property
+    def features(self) -> Mapping[str, int]: ...
+    @property
+    def metadata_offset(self) -> int: ...
 
 
 class Driver:
@@ -89,6 +97,9 @@ class Driver:
         if call is not None:
             self._waiting.pop(call, None)
         self._core.disconnected(connection_id)
+
+    def features(self) -> Features:
+        return Features(self._core.features, self._core.metadata_offset)
 
     def ask(self, exchange: Exchange) -> None:
         """A failure of the core costs the connection that asked, and no other."""

@@ -91,7 +91,8 @@ class Server:
         if not is_served(request, self._kind):
             self._refuse(connection, request)
         elif request.api_name == API_VERSIONS:
-            connection.answer(encode_response(request, api_versions(request, self._kind)))
+            answer = api_versions(request, self._kind, self._driver.features())
+            connection.answer(encode_response(request, answer))
         elif request.api_name == ENVELOPE:
             self._open(connection, request)
         else:

@@ -24,7 +24,12 @@ class Process:
 
     @property
     def port(self) -> int:
-        return int(self.address.rpartition(":")[2])
+        return self.ports[0]
+
+    @property
+    def ports(self) -> list[int]:
+        """Those of all brokers of a cluster."""
+        return [int(each.rpartition(":")[2]) for each in self.address.split(",")]
 
     def kill(self) -> None:
         self.running.kill()

@@ -15,6 +15,7 @@ from tests.impl.broker_process import PATIENCE_S, Client, broker, command
 from tests.impl.broker_world import batch, values
 
 TOPIC = "orders"
+POLL_INTERVAL_S = 0.01
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -23,8 +24,16 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def created(client: Client) -> Struct:
+    """What is answered about the topic once there is one: asking for it creates it."""
+    asked = {"topics": [Struct(name=TOPIC)], "allow_auto_topic_creation": True}
+    while not (answer := client.ask("Metadata", 4, **asked)).topics[0].partitions:
+        time.sleep(POLL_INTERVAL_S)
+    return answer
+
+
 def produce(client: Client, *texts: bytes) -> int:
-    client.ask("Metadata", 4, topics=[Struct(name=TOPIC)], allow_auto_topic_creation=True)
+    created(client)
     data = [Struct(name=TOPIC, partition_data=[Struct(index=0, records=batch(*texts))])]
     answer = client.ask("Produce", 9, acks=-1, timeout_ms=1_000, topic_data=data)
     partition = answer.responses[0].partition_responses[0]
@@ -71,7 +80,9 @@ def test_the_files_have_the_names_that_kafka_gives_them(tmp_path: Path) -> None:
         "replication-offset-checkpoint",
     }
     assert {path.name for path in (tmp_path / f"{TOPIC}-0").iterdir()} == {
+        "00000000000000000000.index",
         "00000000000000000000.log",
+        "00000000000000000000.timeindex",
         "leader-epoch-checkpoint",
         "partition.metadata",
     }
@@ -153,7 +164,7 @@ def test_properties_come_from_a_file_and_from_the_command_line(tmp_path: Path) -
     file.write_text("# of this test\nnum.partitions=3\nnode.id = 7\n")
     arguments = ("--config", str(file), "--set", "num.partitions=2")
     with broker(*arguments) as process, Client(process.port) as client:
-        answer = client.ask("Metadata", 4, topics=[Struct(name=TOPIC)])
+        answer = created(client)
     assert [broker.node_id for broker in answer.brokers] == [7]
     assert len(answer.topics[0].partitions) == 2
 
@@ -169,7 +180,7 @@ def test_a_property_file_of_kafka_is_taken_as_its_start_script_does(tmp_path: Pa
     )
     arguments = (str(file), "--override", "num.partitions=2", "--verbose")
     with broker(*arguments, port=None) as process, Client(process.port) as client:
-        answer = client.ask("Metadata", 4, topics=[Struct(name=TOPIC)])
+        answer = created(client)
         assert [broker.node_id for broker in answer.brokers] == [5]
         assert [broker.port for broker in answer.brokers] == [process.port]
         assert len(answer.topics[0].partitions) == 2

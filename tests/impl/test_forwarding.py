@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -33,6 +33,8 @@ class Scripted:
 
     is_ready = True
     may_stop = False
+    features: ClassVar = {"transaction.version": 2, "group.version": 0}
+    metadata_offset = 17
 
     def __init__(self) -> None:
         self.forwards_to: Endpoint | None = None
@@ -248,6 +250,22 @@ def test_each_listener_advertises_what_it_serves() -> None:
         assert "Envelope" not in clients
         assert {"Envelope", "Fetch", "CreateTopics"} <= controllers
         assert not {"Produce", "Metadata", "JoinGroup"} & controllers
+
+    play(story)
+
+
+@pytest.mark.parametrize(("version", "names_group_version"), [(3, False), (4, True)])
+def test_the_features_of_the_cluster_are_told(version: int, names_group_version: bool) -> None:
+    async def story(asked: Running, _other: Running) -> None:
+        software = {"client_software_name": "t", "client_software_version": "1"}
+        answer = await ask(asked.ports[0], "ApiVersions", version, **software)
+        assert answer.finalized_features_epoch == 17
+        (finalized,) = answer.finalized_features
+        assert finalized.name == "transaction.version"
+        assert (finalized.min_version_level, finalized.max_version_level) == (2, 2)
+        supported = {each.name: each for each in answer.supported_features}
+        assert supported["metadata.version"].min_version > 0
+        assert ("group.version" in supported) == names_group_version
 
     play(story)
 
