@@ -1,4 +1,7 @@
-"""Ids for idempotent producers: taken in blocks from the controller, given out one by one (PROD-01)."""
+"""Ids for idempotent producers: taken in blocks from the controller, given out one by one.
+
+PROD-01.
+"""
 
 from __future__ import annotations
 
