@@ -45,24 +45,12 @@ def plan_change(
     `struck`: replicas that may have lost what they had, and are not eligible any more (ELEC-15).
     """
     new = _complete_reassignment(wanted)
-    if rules.has_eligible:
-        new = replace(new, eligible_leader_replicas=_eligible(old, new, rules, struck))
-    else:
-        new = replace(new, eligible_leader_replicas=())
-    leader, is_unclean = _elect(old, new, rules)
-    if is_unclean:  # ELEC-06
-        new = replace(
-            new,
-            isr=(leader,),
-            eligible_leader_replicas=(),
-            leader_recovery_state=RECOVERING,
-        )
-    elif leader in new.eligible_leader_replicas:
-        others = tuple(r for r in new.eligible_leader_replicas if r != leader)
-        new = replace(new, isr=(leader,), eligible_leader_replicas=others)
-    elif not new.isr and not rules.has_eligible:
-        new = replace(new, isr=old.isr)  # the last one stays, dead or alive
-    return _remember_last_leader(old, replace(new, leader=leader), rules)
+    candidates = {*old.isr, *old.eligible_leader_replicas} - {*struck}
+    new = replace(new, eligible_leader_replicas=_eligible(new, candidates, rules))
+    new = _complete_reassignment(_elected(old, new, rules))
+    candidates = set(new.eligible_leader_replicas)
+    new = replace(new, eligible_leader_replicas=_eligible(new, candidates, rules))
+    return _remember_last_leader(old, new, rules)
 
 
 def change_record(
@@ -100,14 +88,28 @@ def _complete_reassignment(wanted: Assignment) -> Assignment:
     return replace(wanted, replicas=replicas, isr=isr, adding_replicas=(), removing_replicas=())
 
 
-def _eligible(
-    old: Assignment, new: Assignment, rules: Rules, struck: Collection[int]
-) -> tuple[int, ...]:
+def _eligible(new: Assignment, candidates: Collection[int], rules: Rules) -> tuple[int, ...]:
     """Below the minimum nothing is committed (REPL-02), so whoever leaves then misses nothing."""
-    if len(new.isr) >= min(rules.min_insync, len(new.replicas)):
+    if not rules.has_eligible or len(new.isr) >= min(rules.min_insync, len(new.replicas)):
         return ()
-    candidates = {*old.isr, *old.eligible_leader_replicas} - {*new.isr, *struck}
-    return tuple(sorted(candidates & set(new.replicas)))
+    return tuple(sorted((set(candidates) - set(new.isr)) & set(new.replicas)))
+
+
+def _elected(old: Assignment, new: Assignment, rules: Rules) -> Assignment:
+    leader, is_unclean = _elect(old, new, rules)
+    new = replace(new, leader=leader)
+    if is_unclean:  # ELEC-06
+        return replace(
+            new,
+            isr=(leader,),
+            eligible_leader_replicas=(),
+            leader_recovery_state=RECOVERING,
+        )
+    if leader in new.eligible_leader_replicas:
+        return replace(new, isr=(leader,))
+    if not new.isr and not rules.has_eligible:
+        return replace(new, isr=old.isr)  # the last one stays, dead or alive
+    return new
 
 
 def _elect(old: Assignment, new: Assignment, rules: Rules) -> tuple[int, bool]:
