@@ -1,5 +1,8 @@
 """The records of the metadata log keep what they say, and have Kafka's bytes."""
 
+import json
+import re
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -19,8 +22,14 @@ from impl.core.cluster.metadata_records import (
     TopicRecord,
     UnregisterBrokerRecord,
 )
+from impl.core.config import TopicConfig
+from impl.core.log.batch import HEADER_SIZE, build_batch, read_header
+from impl.core.log.log import Log
+from impl.shell.files import FileStorage
+from impl.shell.platform import platform
 from impl.wire import Struct, encode_message
 from spec.wire import table
+from tests.impl import kafka_tools
 
 ID = UUID(int=7)
 
@@ -89,3 +98,26 @@ def test_a_change_of_the_in_sync_replicas_has_the_bytes_that_kafka_writes() -> N
 
 def test_a_type_that_is_not_known_is_skipped() -> None:
     assert decode(bytes([1, 100, 0, 0])) is None
+
+
+@pytest.mark.skipif(
+    kafka_tools.class_path() is None, reason="python -m tests.impl.kafka_tools fetches the tools"
+)
+def test_kafka_dump_log_reads_all_of_them(tmp_path: Path) -> None:
+    storage = FileStorage(tmp_path)
+    here = platform(storage)
+    log = Log(here, "__cluster_metadata-0", TopicConfig(), 0)
+    batch = build_batch([(None, encode(record)) for record in RECORDS], 0, here.checksum)
+    header = read_header(batch)._replace(partition_leader_epoch=1)
+    log.append(header, memoryview(batch)[HEADER_SIZE:], 0)
+    log.flush()
+    storage.close()
+    (file,) = (tmp_path / "__cluster_metadata-0").glob("*.log")
+    printed, complaints = kafka_tools.dump([file], "--cluster-metadata-decoder")
+    assert complaints == ""
+    payloads = [json.loads(each) for each in re.findall(r"payload: (\{.*\})$", printed, re.M)]
+    words = [re.sub(r"(?<!^)(?=[A-Z])", "_", type(each).__name__) for each in RECORDS]
+    assert [payload["type"] for payload in payloads] == [each.upper() for each in words]
+    full = payloads[7]["data"]
+    assert (full["eligibleLeaderReplicas"], full["lastKnownElr"]) == ([1], [2])
+    assert (full["addingReplicas"], full["leaderRecoveryState"]) == ([3], 1)
