@@ -13,6 +13,13 @@ from impl.core.storage import Bytes
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 MAXIMUM_PLAIN_SIZE = 256 << 20
 
+# Java reads only frames whose blocks do not depend on each other: version 1, no checksums, blocks
+# of 64 KiB; the last byte is the header's checksum. A block that does not shrink is stored.
+_LZ4_FRAME = bytes.fromhex("04224d18604082")
+_LZ4_END = bytes(4)
+_LZ4_STORED = 1 << 31
+_LZ4_BLOCK_SIZE = 64 << 10
+
 # Java clients frame snappy in blocks of their own, after this magic and two version numbers.
 _XERIAL_MAGIC = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_SIZE = 16
@@ -25,10 +32,22 @@ def compress(codec: int, data: Bytes) -> bytes | None:
         return packer.compress(data) + packer.flush()
     packers: dict[int, Callable[[Bytes], Any]] = {
         SNAPPY: cramjam.snappy.compress_raw,
-        LZ4: cramjam.lz4.compress,
+        LZ4: _pack_lz4,
         ZSTD: cramjam.zstd.compress,
     }
     return bytes(packers[codec](data)) if codec in packers else None
+
+
+def _pack_lz4(data: Bytes) -> bytes:
+    parts, view = [_LZ4_FRAME], memoryview(data)
+    for start in range(0, len(view), _LZ4_BLOCK_SIZE):
+        block = view[start : start + _LZ4_BLOCK_SIZE]
+        packed: Bytes = bytes(cramjam.lz4.compress_block(block, store_size=False))
+        mark = 0
+        if len(packed) >= len(block):
+            packed, mark = block, _LZ4_STORED
+        parts += [(len(packed) | mark).to_bytes(4, "little"), bytes(packed)]
+    return b"".join((*parts, _LZ4_END))
 
 
 def decompress(codec: int, data: Bytes) -> bytes | None:

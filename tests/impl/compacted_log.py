@@ -30,7 +30,7 @@ from impl.core.log.log import Log, Platform
 from impl.core.log.producer_state import LastBatch
 from impl.core.log.producers import Producers
 from impl.core.log.transaction_index import AbortedTransaction
-from impl.core.storage import Bytes, MemoryStorage
+from impl.core.storage import Bytes, MemoryStorage, Storage
 from impl.shell.compression import compress, decompress
 
 START_MS = 1_700_000_000_000
@@ -84,7 +84,7 @@ class Compacted:
 
     config: TopicConfig = field(default_factory=lambda: TopicConfig(cleanup_policy=("compact",)))
     options: BrokerConfig = field(default_factory=BrokerConfig)
-    storage: FailingStorage = field(default_factory=FailingStorage)
+    storage: Storage = field(default_factory=FailingStorage)
     now_ms: int = START_MS
     at: TopicPartition = AT
 
@@ -109,7 +109,12 @@ class Compacted:
         self.producers = Producers(self.platform, self.log)
         self.cleaner = Cleaner(self.platform, self.options, self.cleaned, self.now_ms)
 
+    def fail_after(self, calls: int) -> None:
+        assert isinstance(self.storage, FailingStorage)
+        self.storage.calls_left = calls
+
     def lose_power(self) -> None:
+        assert isinstance(self.storage, FailingStorage)
         self.storage.calls_left = None
         self.storage.crash()
         self.load()

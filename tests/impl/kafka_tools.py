@@ -12,9 +12,9 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from conformance.targets.apache_kafka import cache, find, jars
+from conformance.targets.apache_kafka import LOG_OPTIONS, cache, find
 
-# The newest release that is published with its tools; they run with newer jars as well.
+# The newest release that is published with its tools, which need not be the newest of all.
 POM = """\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -26,6 +26,11 @@ POM = """\
       <groupId>org.apache.kafka</groupId>
       <artifactId>kafka-tools</artifactId>
       <version>[4.0,5.0)</version>
+    </dependency>
+    <dependency>
+      <groupId>org.slf4j</groupId>
+      <artifactId>slf4j-simple</artifactId>
+      <version>1.7.36</version>
     </dependency>
   </dependencies>
 </project>
@@ -45,22 +50,22 @@ def class_path() -> str | None:
         return None
     if home := os.environ.get("KAFKA_HOME"):
         return str(Path(home) / "libs" / "*")
-    server, tools = cache() / "apache-kafka" / "newest" / "jars", _folder() / "jars"
-    return f"{tools}/*:{server}/*" if server.is_dir() and tools.is_dir() else None
+    folder = _folder() / "jars"
+    return str(folder / "*") if folder.is_dir() else None
 
 
 def fetch() -> None:
-    jars(None)
-    folder = _folder()
-    if "KAFKA_HOME" in os.environ or (folder / "jars").is_dir():
+    if class_path() is not None:
         return
+    find("java", "Java 17 or newer")
     find("mvn", "Maven (or KAFKA_HOME)")
+    folder = _folder()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "pom.xml").write_text(POM)
     draft = folder / "draft"
     shutil.rmtree(draft, ignore_errors=True)
-    target = f"-DoutputDirectory={draft}"
-    subprocess.run([*MAVEN, "-DexcludeTransitive=true", target], cwd=folder, check=True)
+    options = ("-DincludeScope=runtime", f"-DoutputDirectory={draft}")
+    subprocess.run([*MAVEN, *options], cwd=folder, check=True)
     draft.rename(folder / "jars")
 
 
@@ -70,6 +75,7 @@ def dump(files: Iterable[Path], *options: str) -> tuple[str, str]:
     tool = [
         "java",
         *VIRTUAL_MACHINE,
+        *LOG_OPTIONS,
         "-cp",
         class_path() or "",
         "org.apache.kafka.tools.DumpLogSegments",

@@ -8,8 +8,9 @@ import pytest
 
 from impl.core.config import BrokerConfig, ConfigError, TopicConfig, parse_options
 from impl.core.log.batch import TRANSACTIONAL
+from impl.core.log.offset_search import youngest
 from impl.shell.compression import GZIP, LZ4, SNAPPY, ZSTD
-from tests.impl.compacted_log import ABORT, COMMIT, Compacted, Reader
+from tests.impl.compacted_log import ABORT, COMMIT, START_MS, Compacted, Reader
 
 DAY_MS = 24 * 3_600_000
 TABLE = TopicConfig(cleanup_policy=("compact",), min_cleanable_dirty_ratio=0.0)
@@ -319,3 +320,24 @@ def test_a_log_that_is_compacted_and_deleted_from_is_both() -> None:
 def test_the_cleaner_can_be_switched_off() -> None:
     log = Compacted(TABLE, BrokerConfig(log_cleaner_enable=False))
     assert log.cleaner.next_deadline_ms() is None
+
+
+def test_a_batch_without_records_has_no_place_among_the_times() -> None:
+    log = compacted(index_interval_bytes=0)
+    log.write((b"a", b"1"), producer_id=7, producer_epoch=0, base_sequence=0)
+    log.write((b"b", b"1"), timestamp_ms=START_MS - 1_000)
+    log.write((b"a", b"2"), timestamp_ms=START_MS - 500)
+    log.roll()
+    log.clean()
+    first = log.log.segments[0]
+    assert [len(b.records) for b in log.batches()[:3]] == [0, 1, 1]
+    assert first.time_index == [(START_MS - 1_000, 1), (START_MS - 500, 2)]
+    assert youngest(log.log, log.platform, 3).offset == 2
+
+
+def test_what_has_no_timestamp_is_as_old_as_its_segment() -> None:
+    log = compacted(cleanup_policy=("delete",), segment_ms=1, retention_ms=DAY_MS)
+    log.write((b"a", b"1"), timestamp_ms=-1)
+    log.write((b"a", b"2"))
+    assert not log.log.apply_retention(log.now_ms, 1)
+    assert log.log.apply_retention(log.now_ms + DAY_MS, 1)

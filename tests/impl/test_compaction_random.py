@@ -106,7 +106,7 @@ class Simulation:
     def clean_until_power_fails(self, calls: int) -> None:
         self._note_cleaning()
         self.log.log.flush()
-        self.log.storage.calls_left = calls
+        self.log.fail_after(calls)
         with suppress(PowerLossError):
             self.log.clean()
         self.log.lose_power()

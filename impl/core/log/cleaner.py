@@ -137,8 +137,8 @@ def _from(log: Log, offset: int) -> list[Segment]:
 
 def _is_young(segment: Segment, config: TopicConfig, now_ms: int) -> bool:
     """COMP-04."""
-    youngest_ms = segment.max_timestamp if segment.max_timestamp >= 0 else segment.created_ms
-    return config.min_compaction_lag_ms > 0 and youngest_ms > now_ms - config.min_compaction_lag_ms
+    lag_ms = config.min_compaction_lag_ms
+    return lag_ms > 0 and segment.youngest_ms > now_ms - lag_ms
 
 
 def _is_overdue(segment: Segment, config: TopicConfig, now_ms: int) -> bool:

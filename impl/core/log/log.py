@@ -277,9 +277,10 @@ class Log:
         excess = self.size - self.config.retention_bytes
         expired = 0
         for segment in self.segments:
-            is_old = 0 <= self.config.retention_ms < now_ms - segment.max_timestamp
+            is_old = 0 <= self.config.retention_ms < now_ms - segment.youngest_ms
             is_excess = self.config.retention_bytes >= 0 and segment.size <= excess
-            is_deletable = segment.size > 0 and segment.next_offset <= end_offset
+            is_empty = segment.size == 0 and segment is self.segments[-1]
+            is_deletable = not is_empty and segment.next_offset <= end_offset
             if not is_deletable or not (is_old or is_excess):
                 break
             excess -= segment.size

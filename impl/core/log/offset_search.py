@@ -46,7 +46,7 @@ def youngest(log: Log, platform: Platform, end_offset: int) -> TimestampedOffset
         if best is not None and segment.max_timestamp < best[2].max_timestamp:
             continue
         batches = segment.batches(platform.storage, log.log_start_offset)
-        visible = [(p, header) for p, header in batches if header.last_offset < end_offset]
+        visible = [(p, h) for p, h in batches if h.last_offset < end_offset and h.record_count]
         if visible:
             position, header = max(visible, key=lambda entry: entry[1].max_timestamp)
             if best is None or header.max_timestamp >= best[2].max_timestamp:

@@ -110,6 +110,11 @@ class Segment:
     def log_path(self) -> str:
         return self.path("log")
 
+    @property
+    def youngest_ms(self) -> int:
+        """The largest timestamp, or where there is none the time of the segment itself."""
+        return self.max_timestamp if self.max_timestamp >= 0 else self.created_ms
+
     # Growing
 
     def append(
@@ -129,15 +134,19 @@ class Segment:
             self.bytes_since_entry = 0
         if self.size == 0:
             self.first_timestamp = header.max_timestamp
-        if header.max_timestamp > self.max_timestamp:
-            self.max_timestamp = header.max_timestamp
-            self.offset_of_max_timestamp = header.last_offset
+        self._note_youngest(header)
         if indexed:
             self._note_time()
         self.bytes_since_entry += header.size
         self.size += header.size
         self.next_offset = header.next_offset
         return indexed
+
+    def _note_youngest(self, header: BatchHeader) -> None:
+        """A batch of which compaction left the header has a timestamp, and no record of it."""
+        if header.record_count and header.max_timestamp > self.max_timestamp:
+            self.max_timestamp = header.max_timestamp
+            self.offset_of_max_timestamp = header.last_offset
 
     def _note_time(self) -> bool:
         latest = self.time_index[-1][0] if self.time_index else NO_TIMESTAMP
@@ -248,9 +257,7 @@ class Segment:
         if position == 0:
             self.first_timestamp = NO_TIMESTAMP
         for _, header in self.batches(storage, max(self.offset_of_max_timestamp, 0)):
-            if header.max_timestamp > self.max_timestamp:
-                self.max_timestamp = header.max_timestamp
-                self.offset_of_max_timestamp = header.last_offset
+            self._note_youngest(header)
         self.write_indexes(storage)
 
     def delete(self, storage: Storage) -> None:
