@@ -69,6 +69,8 @@ class Driver:
         self._latest_ms = 0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
+        self._looks_ahead = False
+        self._is_stopped = False
         self._loop = asyncio.get_running_loop()
 
     # Life
@@ -81,6 +83,7 @@ class Driver:
         self._step(self._core.begin_shutdown)
 
     def stop(self) -> None:
+        self._is_stopped = True
         if self._timer is not None:
             self._timer.cancel()
         self._peers.close()
@@ -117,7 +120,7 @@ class Driver:
             exchange.connection.abort()
         else:
             self._carry_out(outputs)
-        self._settled()
+        self._look_ahead_soon()
 
     # The core's turn
 
@@ -127,10 +130,14 @@ class Driver:
             return
         try:
             self._carry_out(follow(self._now_ms()))
-            self._settled()
         except Exception:
-            _log.exception("the broker failed")
-            self.failed.set()
+            self._give_up()
+        else:
+            self._look_ahead_soon()
+
+    def _give_up(self) -> None:
+        _log.exception("the broker failed")
+        self.failed.set()
 
     def _tick(self) -> None:
         self._timer = None
@@ -141,12 +148,24 @@ class Driver:
         self._latest_ms = max(self._latest_ms, now_ms())
         return self._latest_ms
 
-    def _settled(self) -> None:
-        self._set_timer()
-        if not self.ready.is_set() and self._core.is_ready:
-            self.ready.set()
-        if not self.may_stop.is_set() and self._core.may_stop:
-            self.may_stop.set()
+    def _look_ahead_soon(self) -> None:
+        """Once for all that this turn of the loop brought."""
+        if not self._looks_ahead:
+            self._looks_ahead = True
+            self._loop.call_soon(self._look_ahead)
+
+    def _look_ahead(self) -> None:
+        self._looks_ahead = False
+        if self._is_stopped:
+            return
+        try:
+            self._set_timer()
+            if not self.ready.is_set() and self._core.is_ready:
+                self.ready.set()
+            if not self.may_stop.is_set() and self._core.may_stop:
+                self.may_stop.set()
+        except Exception:
+            self._give_up()
 
     def _set_timer(self) -> None:
         """A timer that is too early does no harm, so only one that is too late is set anew."""

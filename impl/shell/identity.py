@@ -21,7 +21,7 @@ def claim(storage: Storage, node_id: int, cluster_id: str | None, *, may_invent:
     if size is None:
         if cluster_id is None and not may_invent:
             raise ConfigError(
-                "the data folder is new and the quorum has several voters: give all of them "
+                "the data folder is new and the cluster has other nodes: give all of them "
                 f"the same --cluster-id, such as {random_id()}."
             )
         cluster_id = cluster_id or random_id()

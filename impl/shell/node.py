@@ -71,9 +71,9 @@ class Node:
         endpoint = Endpoint(
             config.node_id, self.advertised.host, self.advertised.port, config.broker_rack or None
         )
-        alone = {config.node_id: endpoint}
-        voters = network.voters or alone
-        cluster_id = claim(storage, config.node_id, cluster_id, may_invent=len(voters) == 1)
+        voters = network.voters or {config.node_id: endpoint}
+        is_alone = voters.keys() == {config.node_id}
+        cluster_id = claim(storage, config.node_id, cluster_id, may_invent=is_alone)
         self._core = Broker(
             platform(storage), CODECS, node.properties, endpoint, cluster_id, voters, now_ms()
         )
