@@ -174,13 +174,14 @@ class Brokers:
                 return State.MAY_STOP
             may_return = not request.wants_fence and self._is_caught_up(request)
             return State.UNFENCED if may_return else State.FENCED
-        leads = leads_any(self._cluster, request.broker_id)
         if present is State.SHUTTING_DOWN:
+            leads = leads_any(self._cluster, request.broker_id)
             may_stop = not leads and self._is_known_to_all(session)
             return State.MAY_STOP if may_stop else State.SHUTTING_DOWN
         if request.wants_fence:
             return State.MAY_STOP if request.wants_shut_down else State.FENCED
         if request.wants_shut_down:
+            leads = leads_any(self._cluster, request.broker_id)
             return State.SHUTTING_DOWN if leads else State.MAY_STOP
         return State.UNFENCED
 
