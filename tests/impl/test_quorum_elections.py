@@ -111,8 +111,14 @@ def test_who_hears_a_leader_wants_no_election() -> None:
     for node in world.nodes:
         other = node % 3 + 1
         assert not is_granted(world, node, pre_vote(other, 1, last_epoch=1, end_offset=9))
-    world.ask(1, EndQuorumEpoch(world.leader, 1))
-    assert world.quorums[world.leader].is_leader
+
+
+def test_a_follower_whose_leader_resigned_wants_another() -> None:
+    world = QuorumWorld(3)
+    world.settle()
+    follower, other = (node for node in world.nodes if node != world.leader)
+    world.ask(follower, EndQuorumEpoch(world.leader, 1, (other, follower)))
+    assert is_granted(world, follower, pre_vote(other, 1, last_epoch=1, end_offset=1))
 
 
 @pytest.mark.parametrize(
@@ -176,6 +182,17 @@ def test_a_damaged_vote_stops_the_node() -> None:
             world.start(1)
 
 
+def test_a_node_whose_vote_is_gone_is_in_the_epoch_of_its_log() -> None:
+    world = QuorumWorld(3)
+    world.settle()
+    follower = next(node for node in world.nodes if node != world.leader)
+    world.kill(follower)
+    world.storages[follower].delete(PATH)
+    world.isolate(follower)
+    world.start(follower)
+    assert world.quorums[follower].epoch == kept(world, follower)["leaderEpoch"] == 1
+
+
 def test_the_file_of_a_quorum_whose_voters_may_change_is_read() -> None:
     world = QuorumWorld(3)
     world.kill(1)
@@ -226,9 +243,42 @@ def test_who_stops_seeks_no_election() -> None:
     world.settle()
     for node in world.nodes:
         world.resign(node)
+    world.ask(1, vote(2, 9))
     world.run(60_000)
     assert world.leaders == []
     assert max(world.rules.leaders) == 1
+
+
+def test_who_has_the_longest_log_is_to_lead_next() -> None:
+    world = QuorumWorld(3)
+    world.settle()
+    leader = world.leader
+    behind, ahead = (node for node in world.nodes if node != leader)
+    world.isolate(behind)
+    world.append(leader, "a")
+    world.run(100)
+    world.resign(leader)
+    ends = [send.request for _, send in world.sent if isinstance(send.request, EndQuorumEpoch)]
+    assert {end.preferred_candidates for end in ends} == {(ahead, behind)}
+
+
+def test_a_vote_gives_the_candidate_time() -> None:
+    def alone() -> QuorumWorld:
+        world = QuorumWorld(3)
+        world.kill(2)
+        world.kill(3)
+        return world
+
+    def seeks_votes(world: QuorumWorld) -> bool:
+        return any(node == 1 and isinstance(send.request, Vote) for node, send in world.sent)
+
+    world = alone()
+    patience_ms = world.run_until(lambda: seeks_votes(world))
+    other = alone()
+    other.run(patience_ms - 1)
+    assert is_granted(other, 1, vote(2, 1))
+    other.run(999)
+    assert not seeks_votes(other)
 
 
 def test_a_voter_that_was_cut_off_disturbs_nobody_when_it_returns() -> None:
@@ -263,6 +313,35 @@ def test_a_leader_with_a_majority_goes_on() -> None:
     world.run(60_000)
     assert world.leaders == [leader]
     assert list(world.rules.leaders) == [1]
+
+
+def test_followers_of_before_do_not_keep_a_leader_in_office() -> None:
+    world = QuorumWorld(5)
+    world.settle()
+    world.run(5_000)
+    leader = world.leader
+    for node in [node for node in world.nodes if node != leader][:3]:
+        world.kill(node)
+    world.run(5_000)
+    assert world.leaders == []
+
+
+def test_a_leader_tells_those_that_do_not_fetch_that_it_leads() -> None:
+    world = QuorumWorld(3)
+    world.settle()
+    leader = world.leader
+    deaf, _ = (node for node in world.nodes if node != leader)
+    world.run(10_000)
+    world.kill(deaf)
+    before = len(world.sent)
+    world.run(10_000)
+    begun = [
+        send.to.node_id
+        for _, send in world.sent[before:]
+        if isinstance(send.request, BeginQuorumEpoch)
+    ]
+    assert set(begun) == {deaf}
+    assert 8 <= len(begun) <= 10
 
 
 def test_observers_do_not_keep_a_leader_in_office() -> None:

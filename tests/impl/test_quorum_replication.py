@@ -287,6 +287,14 @@ def test_a_follower_takes_whole_batches_only() -> None:
     assert [text_of(each) for _, each in quorum.take_committed()] == ["a"]
 
 
+def test_a_leader_that_sends_no_whole_batch_is_not_asked_again_at_once() -> None:
+    world, quorum = follower_of(2)
+    before = len(world.sent)
+    tell(world, quorum, records=some_log("a")[:-1])
+    assert [send.to.node_id for _, send in world.sent[before:]] == [3]
+    assert quorum.log_end_offset == 0
+
+
 @pytest.mark.parametrize("position", [3, 14, 16, 20, 30, HEADER_SIZE + 5])
 def test_a_follower_leaves_out_what_is_damaged(position: int) -> None:
     world, quorum = follower_of(2)

@@ -84,9 +84,8 @@ class Electing:
         return not (isinstance(role, Leader) or (isinstance(role, Follower) and role.hears_leader))
 
     def seeks_no_votes(self) -> bool:
-        """Nor follows, nor has led: in this epoch nobody was elected, as far as it knows."""
-        role, replica = self._replica.role, self._replica
-        return isinstance(role, Unattached | Prospective) and not replica.knows_who_led
+        """Nor follows, nor has led. (A candidate has voted for itself.)"""
+        return not self._replica.knows_who_led
 
     def has_not_voted_for_another(self, request: Vote) -> bool:
         return self._replica.voted_for in (None, request.replica_id)
