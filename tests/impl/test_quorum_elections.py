@@ -267,6 +267,7 @@ def test_a_vote_gives_the_candidate_time() -> None:
         world = QuorumWorld(3)
         world.kill(2)
         world.kill(3)
+        world.ask(1, pre_vote(2, 1))
         return world
 
     def seeks_votes(world: QuorumWorld) -> bool:
