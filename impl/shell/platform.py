@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from uuid import uuid4
+from collections.abc import Callable
+from uuid import UUID, uuid4
 
 import crc32c
 
@@ -15,8 +16,8 @@ CODECS = crc32c.crc32c, compress, decompress
 """Checksum and compression of record batches, for who needs nothing else."""
 
 
-def platform(storage: Storage) -> Platform:
-    return Platform(storage, crc32c.crc32c, decompress, compress, uuid4)
+def platform(storage: Storage, new_id: Callable[[], UUID] = uuid4) -> Platform:
+    return Platform(storage, crc32c.crc32c, decompress, compress, new_id)
 
 
 def now_ms() -> int:

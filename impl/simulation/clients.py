@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import crc32c
-
 from impl.core.cluster.messages import DescribedCluster, DescribeTopics
 from impl.core.data.messages import (
     READ_UNCOMMITTED,
@@ -31,9 +29,11 @@ from impl.core.log.batch import (
     with_checksum,
     write_header,
 )
+from impl.shell.platform import CODECS
 from impl.simulation.cluster import Simulation
 from spec.wire.errors import ErrorCode
 
+CHECKSUM = CODECS[0]
 REQUEST_TIMEOUT_MS = 3_000
 RETRY_MS = 100
 CLIENT_LANE = "client"
@@ -141,13 +141,13 @@ class Producer(Client):
         self.ask(leader, request, lambda answer: self._answered(written, answer))
 
     def _batch(self, value: bytes) -> bytes:
-        plain = build_batch([(None, value)], self.simulation.now_ms, crc32c.crc32c)
+        plain = build_batch([(None, value)], self.simulation.now_ms, CHECKSUM)
         producer_id, producer_epoch = self._identity
         header = read_header(plain)._replace(
             producer_id=producer_id, producer_epoch=producer_epoch, base_sequence=self._sequence
         )
         payload = plain[HEADER_SIZE:]
-        return write_header(with_checksum(header, payload, crc32c.crc32c)) + payload
+        return write_header(with_checksum(header, payload, CHECKSUM)) + payload
 
     def _answered(self, written: Written, answer: Produced | None) -> None:
         outcome = None if answer is None else answer.partitions[0]

@@ -12,14 +12,12 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-import crc32c
-
 from impl.core.broker import Broker
 from impl.core.cluster.messages import Endpoint
 from impl.core.events import NOT_CONTROLLER, Call, Close, Forward, NoReply, Output, Reply, Send
 from impl.core.log.log import Platform
 from impl.core.storage import MemoryStorage
-from impl.shell.compression import compress, decompress
+from impl.shell.platform import platform
 from impl.simulation.network import NOT_ANSWERED, Answer, Connection, Network
 from impl.simulation.schedule import Schedule
 
@@ -81,8 +79,7 @@ class Node:
 
     def start(self) -> None:
         assert self.broker is None, "the machine is up"
-        platform = Platform(self.disk, crc32c.crc32c, decompress, compress, self._new_id)
-        self.broker = self._make_broker(self, platform)
+        self.broker = self._make_broker(self, platform(self.disk, self._new_id))
         self._network.attach(self.node_id, self)
         self._work(lambda broker: broker.tick(self._schedule.now_ms))
 
