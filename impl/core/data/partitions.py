@@ -13,7 +13,12 @@ from uuid import UUID
 
 from impl.core.cluster.catalogue import Catalogue, Topic
 from impl.core.cluster.messages import Endpoint
-from impl.core.cluster.topics import TopicPartition, TopicReference, partition_of_folder
+from impl.core.cluster.topics import (
+    METADATA_TOPIC,
+    TopicPartition,
+    TopicReference,
+    partition_of_folder,
+)
 from impl.core.config import TopicConfig, parse_options
 from impl.core.data.changes import Changes
 from impl.core.data.config import ReplicationConfig
@@ -117,7 +122,7 @@ class Partitions:
         known = {metadata_file(topic.topic_id) for topic in self._catalogue.topics.values()}
         for folder in self._storage.folders():
             at, found = partition_of_folder(folder), self._metadata_of(folder)
-            if at is None:
+            if at is None or at.topic == METADATA_TOPIC:
                 continue
             if found in removed or (found in known and not self._is_replica(at)):
                 self._storage.delete(folder)
