@@ -14,6 +14,7 @@ from impl.core.log.batch import TRANSACTIONAL
 from impl.shell.compression import GZIP, LZ4, SNAPPY, ZSTD
 from impl.shell.files import FileStorage
 from tests.impl import kafka_tools
+from tests.impl.broker_process import PATIENCE_S, broker
 from tests.impl.compacted_log import ABORT, COMMIT, Compacted
 
 pytestmark = pytest.mark.skipif(
@@ -148,3 +149,24 @@ def test_a_compacted_log(storage: FileStorage, tmp_path: Path) -> None:
     assert "deleteHorizonMs: OptionalLong[" in printed
     assert "count: 0 " in printed, "batches without records"
     assert dump(files(folder, ".txnindex"))
+
+
+def test_the_logs_of_the_broker_itself(tmp_path: Path) -> None:
+    confluent_kafka = pytest.importorskip("confluent_kafka")
+    with broker("--set", "offsets.topic.num.partitions=1", folder=tmp_path / "data") as running:
+        common = {"bootstrap.servers": running.address, "log_level": 0}
+        producer = confluent_kafka.Producer({**common, "enable.idempotence": True})
+        producer.produce("orders", b"value", key=b"key", headers=[("name", b"content")])
+        assert producer.flush(PATIENCE_S) == 0
+        consumer = confluent_kafka.Consumer({**common, "group.id": "readers"})
+        place = confluent_kafka.TopicPartition("orders", 0, 1)
+        consumer.commit(offsets=[place], asynchronous=False)
+        consumer.close()
+    folder = tmp_path / "data"
+    printed = dump(files(folder / "__cluster_metadata-0", ".log"), "--cluster-metadata-decoder")
+    assert '"type":"TOPIC_RECORD","version":0,"data":{"name":"orders"' in printed
+    printed = dump(files(folder / "__consumer_offsets-0", ".log"), "--offsets-decoder")
+    assert '"group":"readers","topic":"orders","partition":0' in printed
+    assert '"offset":1' in printed
+    printed = dump(files(folder / "orders-0", ".log"), "--print-data-log")
+    assert "headerKeys: [name] key: key payload: value" in printed
