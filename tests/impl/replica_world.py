@@ -361,6 +361,10 @@ class Replicas:
             self.messages.remove(message)
         self._hear(message, None)
 
+    def give_up(self, message: Message) -> None:
+        """The sender hears that there is no answer; what it asked stays on its way."""
+        self._hear(message, None)
+
     def _hear(self, message: Message, answer: Any) -> None:
         node = self.nodes.get(message.sender)
         if node is not None and node.life == message.life:

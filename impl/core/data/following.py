@@ -128,12 +128,12 @@ class Following:
     # Asking
 
     def _ask(self, fetcher: Fetcher, now_ms: int) -> list[Output]:
-        leader = self._catalogue.brokers.get(fetcher.leader)
-        deadline_ms = _deadline_ms(fetcher)
         if fetcher.sent is not None or self._standing.broker_epoch == NO_BROKER_EPOCH:
             return []
+        deadline_ms = _deadline_ms(fetcher)
         if deadline_ms is None or deadline_ms > now_ms:
             return []
+        leader = self._catalogue.brokers.get(fetcher.leader)
         if leader is None:
             fetcher.not_before_ms = now_ms + self._config.replica_fetch_backoff_ms
             return []
