@@ -90,6 +90,7 @@ def read_txn_offset_commit(request: Request, _client_host: str) -> CommitOffsets
         member_id=body.member_id,
         group_instance_id=body.group_instance_id,
         producer=ProducerIdentity(body.producer_id, body.producer_epoch),
+        transactional_id=body.transactional_id,
         api_version=request.api_version,
     )
 

@@ -41,6 +41,7 @@ def _read_produce(request: Request, _client_host: str) -> Produce:
         ),
         transactional_id=body.transactional_id,
         may_use_zstd=request.api_version >= ZSTD_SINCE,
+        api_version=request.api_version,
     )
 
 

@@ -37,6 +37,7 @@ class Produce:
     partitions: tuple[RecordsForPartition, ...]
     transactional_id: str | None = None
     may_use_zstd: bool = True
+    api_version: int = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +243,8 @@ class InitProducerId:
     transactional_id: str | None
     producer_id: int = -1
     producer_epoch: int = -1
+    transaction_timeout_ms: int = 60_000
+    api_version: int = 5
 
 
 @dataclass(frozen=True, slots=True)

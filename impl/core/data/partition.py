@@ -314,15 +314,18 @@ class Partition:
 
     # Producers
 
-    def begin_verification(self, header: BatchHeader, now_ms: int) -> int | None:
+    def begin_verification(
+        self, producer: ProducerIdentity, base_sequence: int, now_ms: int
+    ) -> int | None:
         """TXNI-11: a ticket for `append` where the producer has no open transaction here.
 
         Raises KafkaError.
         """
         self.check_leader_epoch(NO_LEADER_EPOCH)
-        if self._producers.states.is_in_transaction(header.producer_id):
+        states = self._producers.states
+        if states.is_in_transaction(producer.producer_id):
             return None
-        return self._producers.states.begin_verification(header, now_ms)
+        return states.begin_verification(producer, base_sequence, now_ms)
 
     def producers(self) -> Iterator[tuple[int, Producer]]:
         """Whoever is remembered, by producer id."""

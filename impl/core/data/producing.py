@@ -5,17 +5,28 @@ ACKS-01 to ACKS-09, ELEC-14. What one partition takes is decided by `partition`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from impl.core.cluster.topics import INTERNAL_TOPICS
 from impl.core.data.messages import Produce, Produced, ProducedPartition, RecordsForPartition
 from impl.core.data.partition import ALL_REPLICAS
 from impl.core.data.partitions import ERRORS_THAT_NAME_THE_LEADER, Partitions
 from impl.core.events import Call, Close, NoReply, Output, Reply
+from impl.core.log.producer_state import NOT_VERIFIED
 from impl.core.refusal import KafkaError
 from spec.wire.errors import ErrorCode
 
 NO_ACKS, LEADER_ONLY = 0, 1
+
+
+class Admission(NamedTuple):
+    """What was found out about a transactional batch before it is appended (TXNI-11)."""
+
+    ticket: int = NOT_VERIFIED
+    error: ErrorCode = ErrorCode.NONE
+    message: str | None = None
 
 
 @dataclass(slots=True)
@@ -33,14 +44,22 @@ class Producing:
         self._partitions = partitions
         self._parked: dict[Call, ParkedProduce] = {}
 
-    def handle(self, call: Call, request: Produce, now_ms: int) -> list[Output]:
+    def handle(
+        self,
+        call: Call,
+        request: Produce,
+        now_ms: int,
+        admissions: Mapping[int, Admission] | None = None,
+    ) -> list[Output]:
+        """`admissions`: by the index of the partition in the request, where there are any."""
         if request.acks not in (NO_ACKS, LEADER_ONLY, ALL_REPLICAS):  # ACKS-01
             error = ErrorCode.INVALID_REQUIRED_ACKS
             answers = [self._failed(p, error) for p in request.partitions]
             return [Reply(call, Produced(tuple(answers)))]
         parked = ParkedProduce([], {}, now_ms + request.timeout_ms)
-        for asked in request.partitions:  # ACKS-09
-            self._append(asked, request, parked, now_ms)
+        for index, asked in enumerate(request.partitions):  # ACKS-09
+            admission = (admissions or {}).get(index, Admission())
+            self._append(asked, request, admission, parked, now_ms)
         if request.acks == NO_ACKS:
             failed = any(p.error for p in parked.partitions)
             return [Close(call) if failed else NoReply(call)]  # ACKS-03, ACKS-02
@@ -50,14 +69,25 @@ class Producing:
         return self.release(now_ms)
 
     def _append(
-        self, asked: RecordsForPartition, request: Produce, parked: ParkedProduce, now_ms: int
+        self,
+        asked: RecordsForPartition,
+        request: Produce,
+        admission: Admission,
+        parked: ParkedProduce,
+        now_ms: int,
     ) -> None:
         try:
+            if admission.error:
+                raise KafkaError(admission.error, admission.message)
             partition = self._partitions.find(asked.topic, asked.partition)
             if partition.at.topic in INTERNAL_TOPICS:  # TOPC-12
                 raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, "The topic is internal.")
             appended = partition.append(
-                asked.records, request.acks, now_ms, may_use_zstd=request.may_use_zstd
+                asked.records,
+                request.acks,
+                now_ms,
+                may_use_zstd=request.may_use_zstd,
+                ticket=admission.ticket,
             )
         except KafkaError as refused:
             parked.partitions.append(self._failed(asked, refused.error, refused.message))

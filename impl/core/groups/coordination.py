@@ -20,6 +20,9 @@ from impl.core.groups.coordinator_log import AppendError
 from impl.core.groups.messages import GroupRequest, ProducerIdentity
 from impl.core.groups.rebalance import ReadSubscription
 from impl.core.groups.records import CoordinatorRecord
+from impl.core.log import markers
+from impl.core.log.batch import BatchHeader, read_records
+from impl.core.log.producer_state import NOT_VERIFIED
 from impl.core.refusal import KafkaError
 
 
@@ -46,6 +49,7 @@ class Coordination:
         self._codec = codec
         self._note_written = note_written
         self._now_ms = 0
+        self._ticket = NOT_VERIFIED
         self._loaded: set[int] = set()
         self.coordinator = Coordinator(
             config,
@@ -55,9 +59,15 @@ class Coordination:
             read_subscription=read_subscription,
         )
 
-    def handle(self, call: Call, request: GroupRequest, now_ms: int) -> list[Output]:
+    def handle(
+        self, call: Call, request: GroupRequest, now_ms: int, ticket: int = NOT_VERIFIED
+    ) -> list[Output]:
+        """`ticket`: where offsets are committed in a transaction that begins with them."""
         self._now_ms = now_ms
-        return [*_outputs(self.coordinator.handle(call, request, now_ms)), *self._committed()]
+        self._ticket = ticket
+        replies = self.coordinator.handle(call, request, now_ms)
+        self._ticket = NOT_VERIFIED
+        return [*_outputs(replies), *self._committed()]
 
     def tick(self, now_ms: int) -> list[Output]:
         self._now_ms = now_ms
@@ -72,12 +82,15 @@ class Coordination:
         self,
         partition: int,
         records: Sequence[CoordinatorRecord],
-        producer: ProducerIdentity | None,  # noqa: ARG002 - there are no transactions yet
+        producer: ProducerIdentity | None,
     ) -> int:
+        owner = None
+        if producer is not None:
+            owner = markers.ProducerIdentity(producer.producer_id, producer.producer_epoch)
         try:
             log = self._partitions.find(OFFSETS_TOPIC, partition)
             encoded = [self._codec.encode(record) for record in records]
-            appended = log.append_own(encoded, self._now_ms)
+            appended = log.append_own(encoded, self._now_ms, owner, self._ticket)
         except KafkaError as refused:
             raise AppendError(refused.error) from refused
         self._note_written(log.at)
@@ -108,15 +121,34 @@ class Coordination:
     def _load(self, partition: Partition, now_ms: int) -> list[Output]:
         index = partition.at.partition
         self.coordinator.start_loading(index)
-        for offset, record in partition.records():
+        for header, payload in partition.log.batches():
+            marker = markers.read_marker(header, payload)
+            if marker is not None:
+                self.coordinator.end_transaction(index, header.producer_id, commit=marker.commits)
+            elif not header.is_control:
+                self._replay(index, header, payload)
+        log_end_offset = partition.log.log_end_offset
+        return _outputs(self.coordinator.finish_loading(index, log_end_offset, now_ms))
+
+    def _replay(self, index: int, header: BatchHeader, payload: bytes) -> None:
+        producer_id = header.producer_id if header.is_transactional else None
+        for record in read_records(header, payload):
             if record.key is None:
                 continue
             value = None if record.value is None else bytes(record.value)
             decoded = self._codec.decode(bytes(record.key), value)
             if decoded is not None:
-                self.coordinator.replay(index, offset, decoded)
-        log_end_offset = partition.log.log_end_offset
-        return _outputs(self.coordinator.finish_loading(index, log_end_offset, now_ms))
+                offset = header.base_offset + record.offset_delta
+                self.coordinator.replay(index, offset, decoded, producer_id)
+
+    def transaction_ended(
+        self, at: TopicPartition, producer_id: int, commits: bool, log_end_offset: int
+    ) -> None:
+        """A marker was written to a partition, which may be one of the log."""
+        if at.topic == OFFSETS_TOPIC and at.partition in self._loaded:
+            self.coordinator.end_transaction(
+                at.partition, producer_id, commit=commits, log_end_offset=log_end_offset
+            )
 
     def partitions_deleted(self, gone: Sequence[TopicPartition], now_ms: int) -> list[Output]:
         """TOPC-11: offsets of partitions that are gone go too."""

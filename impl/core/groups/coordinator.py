@@ -258,7 +258,11 @@ class Coordinator:
         self._log.committed(partition, high_watermark)
         return self._take_replies()
 
-    def end_transaction(self, partition: int, producer_id: int, *, commit: bool) -> None:
+    def end_transaction(
+        self, partition: int, producer_id: int, *, commit: bool, log_end_offset: int = 0
+    ) -> None:
+        """TXNI-16. The marker is written, and is committed when the log is, up to its end."""
+        self._log.note_written(partition, log_end_offset)
         self._shards.at(partition).offsets.end_transaction(producer_id, commit=commit)
 
     def partitions_deleted(self, deleted: Iterable[TopicPartition]) -> None:

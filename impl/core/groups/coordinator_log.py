@@ -101,6 +101,10 @@ class CoordinatorLog:
         self._written[partition] = log_end_offset
         return log_end_offset - len(records)
 
+    def note_written(self, partition: int, log_end_offset: int) -> None:
+        """Others wrote there as well, and that counts too."""
+        self._written[partition] = max(log_end_offset, self._written.get(partition, 0))
+
     def when_committed(self, group_ids: Iterable[str], then: Continuation) -> None:
         """Go on when all that was written so far to the logs of these groups is committed."""
         until = {p: self._written.get(p, 0) for p in map(self.partition_of, group_ids)}

@@ -103,6 +103,7 @@ class CommitOffsets:
     group_instance_id: str | None = None
     retention_time_ms: int = NO_RETENTION_TIME
     producer: ProducerIdentity | None = None
+    transactional_id: str = ""
     api_version: int = 9
 
 

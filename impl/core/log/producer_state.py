@@ -95,11 +95,11 @@ class _Verification:
     epoch: int
     lowest_sequence: int
 
-    def sees(self, header: BatchHeader) -> None:
-        if header.producer_epoch > self.epoch:
-            self.epoch, self.lowest_sequence = header.producer_epoch, header.base_sequence
-        elif header.producer_epoch == self.epoch:
-            self.lowest_sequence = min(self.lowest_sequence, header.base_sequence)
+    def sees(self, epoch: int, sequence: int) -> None:
+        if epoch > self.epoch:
+            self.epoch, self.lowest_sequence = epoch, sequence
+        elif epoch == self.epoch:
+            self.lowest_sequence = min(self.lowest_sequence, sequence)
 
 
 class ProducerStates:
@@ -198,15 +198,17 @@ class ProducerStates:
         known = self._producers.get(producer_id)
         return known is not None and known.transaction_start is not None
 
-    def begin_verification(self, header: BatchHeader, now_ms: int) -> int:
+    def begin_verification(
+        self, producer: ProducerIdentity, base_sequence: int, now_ms: int
+    ) -> int:
         """A ticket for `check`, once the coordinator said that the partition takes part."""
-        verification = self._verifications.get(header.producer_id)
+        producer_id, epoch = producer
+        verification = self._verifications.get(producer_id)
         if verification is None:
             self._tickets += 1
-            verification = self._verifications[header.producer_id] = _Verification(
-                self._tickets, now_ms, header.producer_epoch, header.base_sequence
-            )
-        verification.sees(header)
+            verification = _Verification(self._tickets, now_ms, epoch, base_sequence)
+            self._verifications[producer_id] = verification
+        verification.sees(epoch, base_sequence)
         return verification.ticket
 
     # What was written
