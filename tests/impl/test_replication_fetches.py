@@ -6,15 +6,19 @@ from typing import Any
 
 import pytest
 
+from impl.core.cluster.topics import TopicPartition
 from impl.core.data.messages import (
     DeleteRecords,
     DeleteRecordsBefore,
     Fetch,
+    FetchedPartition,
     FetchPartition,
+    Produce,
+    RecordsForPartition,
 )
-from impl.core.log.log import Log
+from impl.core.data.partition import Partition
 from spec.wire.errors import ErrorCode
-from tests.impl.broker_world import TOPIC
+from tests.impl.broker_world import TOPIC, batch
 from tests.impl.replica_world import AT, PAST_LAG_MS, Replicas, apart, follower_fetch
 
 E = ErrorCode
@@ -108,32 +112,26 @@ def test_a_batch_that_was_damaged_on_the_way_is_fetched_again() -> None:
 
 
 def test_idle_partitions_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are not named in a session, and not read when one asks or when others move."""
     world = Replicas(nodes=2, partitions=100)
     world.advance(2_000)
-    reads = []
-    original = Log.read
+    reads: list[TopicPartition] = []
+    read = Partition.read
 
-    def counted(self: Log, *args: Any, **kwargs: Any) -> Any:
-        reads.append(self.folder)
-        return original(self, *args, **kwargs)
+    def counted(self: Partition, *args: Any, **kwargs: Any) -> FetchedPartition:
+        reads.append(self.at)
+        return read(self, *args, **kwargs)
 
-    monkeypatch.setattr(Log, "read", counted)
-    asked: list[int] = []
-    for node in world.nodes.values():
-        handle = node.fetching.handle
-
-        def noted(call: Any, request: Fetch, now_ms: int, handle: Any = handle) -> Any:
-            asked.append(len(request.partitions))
-            return handle(call, request, now_ms)
-
-        monkeypatch.setattr(node.fetching, "handle", noted)
+    monkeypatch.setattr(Partition, "read", counted)
+    world.carried.clear()
     world.produce(b"a", index=42)
     world.advance(2_000)
-    assert set(reads) == {f"{TOPIC}-42"}
-    assert len(reads) == 1
-    assert sum(asked) == 1
-    assert len(asked) > 3
     assert world.log(2, 42) == [(0, b"a")]
+    asked = [m.send.request for m in world.carried if not m.is_answer]
+    assert len(asked) > 3
+    assert sum(len(request.partitions) for request in asked) == 1
+    assert {at.partition for at in reads} == {42}
+    assert len(reads) < 8
 
 
 def test_a_leader_that_is_not_there_is_asked_again_after_a_while() -> None:
@@ -205,6 +203,23 @@ def test_a_follower_begins_anew_where_the_leader_deleted_what_comes_next() -> No
     world.kill(2)
     world.restart(2)
     assert world.nodes[2].partition().log.log_start_offset == 3
+
+
+def test_a_follower_may_begin_within_a_batch() -> None:
+    """The leader deleted the first records of it; the log begins with the batch as a whole."""
+    world = Replicas(nodes=2)
+    world.cut.add(apart(1, 2))
+    asked = RecordsForPartition(TOPIC, 0, batch(b"a", b"b", b"c"))
+    world.nodes[1].call(Produce(1, 1_000, (asked,)), world.now_ms)
+    world.advance(PAST_LAG_MS)
+    world.nodes[1].call(DeleteRecords((DeleteRecordsBefore(TOPIC, 0, 2),), 0), world.now_ms)
+    world.cut.clear()
+    world.advance(3_000)
+    log = world.nodes[2].partition().log
+    assert (log.log_start_offset, log.log_end_offset) == (2, 3)
+    assert [header.base_offset for header, _ in log.batches()] == [0]
+    assert world.consume(2, offset=2) == world.consume(1, offset=2)
+    assert world.isr() == (1, 2)
 
 
 def test_a_replica_that_is_none_any_more_gives_its_data_back() -> None:

@@ -128,20 +128,23 @@ def test_a_follower_below_the_start_of_the_epoch_is_not_proposed() -> None:
 
 def test_what_followers_had_in_another_epoch_does_not_count() -> None:
     """The leader may have missed that another one led, and had its followers cut their logs."""
-    world = Replicas(nodes=2)
-    world.cut.add(apart(1, 2))
+    world = Replicas()
+    world.cut = {apart(1, 2), apart(1, 3)}
     world.advance(2_000)
     for value in (b"a", b"b"):
         world.produce(value, acks=1)
-    follower_fetch(2, 1, world)
-    assert world.nodes[1].partition().high_watermark == 1
+    leader = world.nodes[1].partition()
+    follower_fetch(2, 2, world)
+    follower_fetch(3, 1, world)
+    assert leader.high_watermark == 1
     world.elect(2)
     world.elect(1)
-    world.produce(b"c", acks=1)
-    follower_fetch(2, 3, world, last_fetched_epoch=0, current_leader_epoch=0)
-    leader = world.nodes[1].partition()
+    world.run()
     assert leader.leader_epoch == 2
+    follower_fetch(3, 2, world, current_leader_epoch=2)
     assert leader.high_watermark == 1
+    follower_fetch(2, 2, world, current_leader_epoch=2)
+    assert leader.high_watermark == 2
 
 
 def test_a_fenced_follower_is_not_proposed_and_not_waited_for() -> None:
