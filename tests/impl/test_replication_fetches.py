@@ -220,6 +220,11 @@ def test_a_follower_may_begin_within_a_batch() -> None:
     assert [header.base_offset for header, _ in log.batches()] == [0]
     assert world.consume(2, offset=2) == world.consume(1, offset=2)
     assert world.isr() == (1, 2)
+    world.kill(2)
+    world.cut.add(apart(1, 2))
+    world.restart(2)
+    log = world.nodes[2].partition().log
+    assert (log.log_start_offset, log.log_end_offset) == (2, 3)
 
 
 def test_a_replica_that_is_none_any_more_gives_its_data_back() -> None:
