@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from impl.core.cluster.topics import TopicPartition
+from impl.core.data import reading
 from impl.core.data.messages import (
     DeleteRecords,
     DeleteRecordsBefore,
@@ -116,13 +117,13 @@ def test_idle_partitions_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     world = Replicas(nodes=2, partitions=100)
     world.advance(2_000)
     reads: list[TopicPartition] = []
-    read = Partition.read
+    read = reading.read
 
-    def counted(self: Partition, *args: Any, **kwargs: Any) -> FetchedPartition:
-        reads.append(self.at)
-        return read(self, *args, **kwargs)
+    def counted(partition: Partition, *args: Any, **kwargs: Any) -> FetchedPartition:
+        reads.append(partition.at)
+        return read(partition, *args, **kwargs)
 
-    monkeypatch.setattr(Partition, "read", counted)
+    monkeypatch.setattr(reading, "read", counted)
     world.carried.clear()
     world.produce(b"a", index=42)
     world.advance(2_000)

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from impl.core.data import following
+from impl.core.data import following, reading
 from impl.core.data.leadership import Leadership, Proposal
 from impl.core.data.partition import Partition
 from impl.core.log.leader_epochs import EpochEnd
@@ -195,7 +195,7 @@ MUTANTS: dict[str, Mutant] = {
         Leadership, "_propose", _names_no_life(Leadership._propose), seed=135
     ),
     "REPL-12: nobody cuts": Mutant(Log, "truncate_to", lambda *_: None),
-    "REPL-12: no leader sees where logs part": Mutant(Partition, "_divergence", lambda *_: None),
+    "REPL-12: no leader sees where logs part": Mutant(reading, "divergence", lambda *_: None),
     "REPL-12: the own end of the epoch does not count": Mutant(
         following,
         "cut_offset",

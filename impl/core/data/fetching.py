@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from impl.core.cluster.topics import TopicPartition
+from impl.core.data import reading
 from impl.core.data.fetch_sessions import FetchSessions, Key, QuietRead, Session, answer
 from impl.core.data.messages import (
     NO_REPLICA,
@@ -99,18 +100,18 @@ class Fetching:
         try:
             partition = self._partitions.find(asked.topic, asked.partition)
             if arrived_ms is not None and request.replica_id > NO_REPLICA:
-                partition.note_fetch(asked, request, arrived_ms)
+                reading.note_fetch(partition, asked, request, arrived_ms)
             known = quiet.get(key)
             if known is not None and known.holds(asked, request.isolation_level, partition):
                 return known.read
-            read = partition.read(asked, request, budget, at_least_one=at_least_one)
+            read = reading.read(partition, asked, request, budget, at_least_one=at_least_one)
         except KafkaError as refused:
             return self._failed(asked, refused.error)
         except StorageError:
             return self._failed(asked, ErrorCode.KAFKA_STORAGE_ERROR)
         if not request.may_use_zstd and _has_zstd(read):  # RECB-13
             return self._failed(asked, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)
-        if _is_quiet(read) and asked.fetch_offset >= partition.end_for(request):
+        if _is_quiet(read) and asked.fetch_offset >= reading.end_for(partition, request):
             quiet[key] = QuietRead(
                 asked, request.isolation_level, partition, partition.revision, read
             )
@@ -127,7 +128,7 @@ class Fetching:
     ) -> FetchedPartition:
         """TOPC-10: an id that is unknown now, of a name that has another id, is told apart."""
         key = asked.topic, asked.partition
-        if not read.error:
+        if not read.error and key not in session.names:
             session.names[key] = self._partitions.find(*key).at
         elif read.error is ErrorCode.UNKNOWN_TOPIC_ID and key in session.names:
             with suppress(KafkaError):

@@ -1,7 +1,7 @@
 """One replica of a partition: what may be written, what is committed, what a reader gets.
 
-Clauses: ACKS-05 to ACKS-07, ELEC-07, ELEC-09, ELEC-10, ELEC-14, REPL-01 to REPL-05, REPL-11 to
-REPL-13, STOR-12, RETN-04, RETN-07, PROD-02 to PROD-07. Who leads is told (`assume`) and
+Clauses: ACKS-05 to ACKS-07, ELEC-07, ELEC-09 to ELEC-11, ELEC-14, REPL-01 to REPL-07, REPL-12 to
+REPL-14, RETN-04, RETN-07, PROD-02 to PROD-07. Who leads is told (`assume`) and
 decided by the controller; what a leader knows of its followers stands in `leadership`, and how a
 follower gets at its leader's records in `following`.
 """
@@ -22,12 +22,7 @@ from impl.core.data.fetched_batches import fetched_batches
 from impl.core.data.leadership import FollowerFetch, Leadership, Proposal
 from impl.core.data.messages import (
     NO_LEADER_EPOCH,
-    NO_OFFSET,
-    NO_REPLICA,
     READ_COMMITTED,
-    Fetch,
-    FetchedPartition,
-    FetchPartition,
 )
 from impl.core.log.batch import (
     HEADER_SIZE,
@@ -35,7 +30,6 @@ from impl.core.log.batch import (
     BatchHeader,
     Record,
     build_batch,
-    end_of_batches,
     read_header,
     read_records,
 )
@@ -214,6 +208,20 @@ class Partition:
             self._leadership.proposal = None
             self.note_change()
 
+    def is_followed_by(self, replica_id: int) -> bool:
+        return self._leadership is not None and replica_id in self._leadership.followers
+
+    def follower_fetched(self, replica_id: int, fetch: FollowerFetch, now_ms: int) -> None:
+        """A follower is known to be there, in this branch of the log. Raises KafkaError."""
+        leadership = self._leadership
+        assert leadership is not None
+        has_moved = leadership.fetched(replica_id, fetch, self.log.log_end_offset, now_ms)
+        if leadership.propose_to_add(replica_id, self.high_watermark):
+            self._changes.proposing.add(self.at)
+        if has_moved:
+            self._changes.moved.add(self.at)
+            self.advance_high_watermark(now_ms)
+
     def acknowledgement(self, required_offset: int) -> ErrorCode | None:
         """How a write with acks=-1 ended, or None while that is open."""
         if self._leadership is None:
@@ -391,78 +399,6 @@ class Partition:
         self.note_change()
 
     # Reading
-
-    def end_for(self, request: Fetch) -> int:
-        """Where the log ends for who sent this request: a replica sees all of it (REPL-04)."""
-        if request.replica_id > NO_REPLICA:
-            return self.log.log_end_offset
-        return self.visible_end(request.isolation_level)
-
-    def note_fetch(self, asked: FetchPartition, request: Fetch, now_ms: int) -> None:
-        """A follower fetches: learn where it is. Raises KafkaError."""
-        self.check_leader_epoch(asked.current_leader_epoch)
-        leadership = self._leadership
-        assert leadership is not None
-        if request.replica_id not in leadership.followers:
-            raise KafkaError(
-                ErrorCode.NOT_LEADER_OR_FOLLOWER
-                if asked.current_leader_epoch == NO_LEADER_EPOCH
-                else ErrorCode.UNKNOWN_LEADER_EPOCH
-            )
-        if not self._is_in_range(asked) or self._divergence(asked) is not None:  # REPL-11
-            return
-        fetch = FollowerFetch(asked.fetch_offset, asked.log_start_offset, request.replica_epoch)
-        end_offset = self.log.log_end_offset
-        has_moved = leadership.fetched(request.replica_id, fetch, end_offset, now_ms)
-        if leadership.propose_to_add(request.replica_id, self.high_watermark):
-            self._changes.proposing.add(self.at)
-        if has_moved:
-            self._changes.moved.add(self.at)
-            self.advance_high_watermark(now_ms)
-
-    def read(
-        self, asked: FetchPartition, request: Fetch, max_bytes: int, *, at_least_one: bool
-    ) -> FetchedPartition:
-        """Raises KafkaError."""
-        is_replica = request.replica_id > NO_REPLICA
-        has_to_lead = is_replica or not request.may_read_from_follower
-        self.check_leader_epoch(asked.current_leader_epoch, has_to_lead=has_to_lead)
-        answer = FetchedPartition(
-            asked.topic,
-            asked.partition,
-            high_watermark=self.high_watermark,
-            last_stable_offset=self.last_stable_offset,
-            log_start_offset=self.log.log_start_offset,
-            lists_aborted_transactions=request.isolation_level == READ_COMMITTED,
-        )
-        is_known = asked.fetch_offset >= self.log.log_start_offset
-        if is_known and (diverging := self._divergence(asked)) is not None:
-            return replace(answer, diverging_epoch=diverging)
-        if not self._is_in_range(asked):  # STOR-12
-            return replace(answer, error=ErrorCode.OFFSET_OUT_OF_RANGE)
-        offset, end_offset = asked.fetch_offset, self.end_for(request)
-        limit = min(max_bytes, asked.max_bytes)
-        if offset >= end_offset or (limit <= 0 and not at_least_one):
-            return answer
-        records = self.log.read(offset, limit, end_offset, at_least_one=at_least_one)
-        aborted: tuple[tuple[int, int], ...] = ()
-        if answer.lists_aborted_transactions and records:  # TXNI-13
-            found = self._producers.aborted_between(offset, end_of_batches(records))
-            aborted = tuple((each.producer_id, each.first_offset) for each in found)
-        return replace(answer, records=records, aborted=aborted)
-
-    def _is_in_range(self, asked: FetchPartition) -> bool:
-        return self.log.log_start_offset <= asked.fetch_offset <= self.log.log_end_offset
-
-    def _divergence(self, asked: FetchPartition) -> EpochEnd | None:
-        """REPL-12: where the reader's history leaves ours, if it does. Raises KafkaError."""
-        if asked.last_fetched_epoch == NO_LEADER_EPOCH:
-            return None
-        end = self.end_of_epoch(asked.last_fetched_epoch)
-        if end.end_offset == NO_OFFSET or end.epoch == NO_LEADER_EPOCH:
-            raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
-        same = end.epoch == asked.last_fetched_epoch and end.end_offset >= asked.fetch_offset
-        return None if same else end
 
     def end_of_epoch(self, epoch: int) -> EpochEnd:
         return self.log.epochs.end_of(epoch, self.log.log_end_offset)
