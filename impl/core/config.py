@@ -125,7 +125,6 @@ class BrokerConfig:
     log_cleaner_dedupe_buffer_size: int = option(128 << 20, at_least=1)
     log_cleaner_enable: bool = option(True)
     log_cleaner_io_buffer_size: int = option(512 << 10, at_most=INT_MAX, at_least=1)
-    log_flush_offset_checkpoint_interval_ms: int = option(MINUTE_MS, at_most=INT_MAX, at_least=0)
     log_retention_check_interval_ms: int = option(5 * MINUTE_MS, at_least=1)
     max_incremental_fetch_session_cache_slots: int = option(1000, at_least=0, at_most=INT_MAX)
     node_id: int = option(1, at_most=INT_MAX, at_least=0)

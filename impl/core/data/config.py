@@ -1,4 +1,4 @@
-"""The broker options that replication depends on."""
+"""The broker options that replication depends on, and what replicas write down and when."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from impl.core.config import INT_MAX, option
 
 @dataclass(frozen=True, slots=True)
 class ReplicationConfig:
+    log_flush_offset_checkpoint_interval_ms: int = option(60_000, at_least=1, at_most=INT_MAX)
     replica_fetch_backoff_ms: int = option(1_000, at_least=0, at_most=INT_MAX)
     replica_fetch_max_bytes: int = option(1 << 20, at_least=0, at_most=INT_MAX)
     replica_fetch_min_bytes: int = option(1, at_most=INT_MAX)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from uuid import UUID
 
@@ -68,6 +68,7 @@ class Partitions:
         )
         self._high_watermarks = OffsetCheckpoint(platform.storage, "replication-offset-checkpoint")
         self._next_checkpoint_ms = 0
+        self._next_recovery_point_ms = 0
         self.cleaned = OffsetCheckpoint(platform.storage, "cleaner-offset-checkpoint")
 
     def __iter__(self) -> Iterator[Partition]:
@@ -207,20 +208,18 @@ class Partitions:
         partition.note_change()
 
     def tick(self, now_ms: int) -> None:
-        """Write down from time to time how far everything is committed."""
+        """Write down from time to time how far everything is committed, and how far flushed."""
         if now_ms >= self._next_checkpoint_ms:
             interval_ms = self._config.replica_high_watermark_checkpoint_interval_ms
             self._next_checkpoint_ms = now_ms + interval_ms
-            self._write_high_watermarks()
+            _note(self._high_watermarks, {p.at: p.high_watermark for p in self})
+        if now_ms >= self._next_recovery_point_ms:
+            interval_ms = self._config.log_flush_offset_checkpoint_interval_ms
+            self._next_recovery_point_ms = now_ms + interval_ms
+            _note(self._recovery_points, {p.at: p.log.recovery_point for p in self})
 
     def next_deadline_ms(self) -> int:
-        return self._next_checkpoint_ms
-
-    def _write_high_watermarks(self) -> None:
-        known = self._high_watermarks
-        moved = {p.at: p.high_watermark for p in self if known.get(p.at) != p.high_watermark}
-        if moved:
-            known.update(moved)
+        return min(self._next_checkpoint_ms, self._next_recovery_point_ms)
 
     def previous_broker_epoch(self) -> int:
         """That of the life before, if it ended in order; else -1 (ELEC-15)."""
@@ -233,7 +232,14 @@ class Partitions:
         """Flush everything, so that the next start has nothing to check."""
         for partition in self:
             partition.log.flush()
-        self._write_high_watermarks()
-        self._recovery_points.update({p.at: p.log.log_end_offset for p in self})
+        _note(self._high_watermarks, {p.at: p.high_watermark for p in self})
+        _note(self._recovery_points, {p.at: p.log.recovery_point for p in self})
         content = _CLEAN_SHUTDOWN_CONTENT.format(broker_epoch).encode()
         self._storage.replace(_CLEAN_SHUTDOWN, content)
+
+
+def _note(checkpoint: OffsetCheckpoint, offsets: Mapping[TopicPartition, int]) -> None:
+    """What is new of it."""
+    moved = {at: offset for at, offset in offsets.items() if checkpoint.get(at) != offset}
+    if moved:
+        checkpoint.update(moved)

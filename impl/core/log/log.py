@@ -68,6 +68,8 @@ class Log:
         self.log_start_offset = log_start_offset
         self.segments: list[Segment] = []
         self.truncations = 0
+        self.recovery_point = recovery_point
+        """Whatever is below survives the loss of power; the next start need not check it."""
         self.before_roll: Callable[[int], None] = lambda _: None
         """Hears at which offset a new segment is about to begin."""
         self._before_truncation = before_truncation or (lambda _: None)
@@ -106,6 +108,8 @@ class Log:
         self.epochs.truncate_end(self.log_end_offset + 1)
         for segment in self.segments[:-1]:
             segment.close(self._storage)
+        first_unsafe = max(self.recovery_point, self.segments[-1].base_offset)
+        self.recovery_point = min(first_unsafe, self.log_end_offset)
 
     def _load_segment(
         self, segment: Segment, recovery_point: int, replay: Callable[[BatchHeader], None]
@@ -180,6 +184,7 @@ class Log:
         try:
             if self._should_roll(self.segments[-1], header, now_ms):
                 self.segments[-1].close(self._storage)
+                self.recovery_point = self.log_end_offset
                 self.before_roll(header.base_offset)
                 self._add_segment(header.base_offset, now_ms)
             interval = self.config.index_interval_bytes
@@ -210,6 +215,7 @@ class Log:
 
     def flush(self) -> None:
         self.segments[-1].flush(self._storage)
+        self.recovery_point = self.log_end_offset
 
     def truncate_to(self, offset: int) -> None:
         """Forget every batch that reaches the offset or lies above it (REPL-12).
@@ -249,6 +255,7 @@ class Log:
     def _announce_truncation(self, offset: int) -> None:
         """COMP-11: what is told from now on about the records from there on is about others."""
         self.truncations += 1
+        self.recovery_point = min(self.recovery_point, offset)
         self._before_truncation(offset)
 
     def _delete_segments(self, keep: int) -> None:

@@ -2,9 +2,9 @@
 
 STOR-04 to STOR-07. The offset index has an entry of 8 bytes (offset relative to the segment,
 position) about every `index.interval.bytes`; the time index one of 12 (timestamp, relative offset)
-which says that no record before that offset is younger. They are kept in memory for searching and
-written to Kafka's `.index` and `.timeindex` as they grow. Which offsets a batch gets is decided by
-`log`.
+which says that no record before that offset is younger. They are kept in memory for searching, and
+written to Kafka's `.index` and `.timeindex` some entries at a time. Which offsets a batch gets is
+decided by `log`.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ _OFFSET_ENTRY = struct.Struct(">ii")
 _TIME_ENTRY = struct.Struct(">qi")
 _WINDOW = 64 << 10
 _FILES = ("log", "index", "timeindex", "txnindex", "snapshot")
+_ENTRIES_AT_ONCE = 64
 MAXIMUM_RELATIVE_OFFSET = 2**31 - 1
 
 
@@ -122,9 +123,9 @@ class Segment:
     ) -> None:
         """On StorageError nothing was appended. The indexes may fail: they can be rebuilt."""
         storage.append(self.log_path, parts)
-        if self.note(header, interval):
+        if self.note(header, interval) and len(self.offset_index) % _ENTRIES_AT_ONCE == 0:
             with suppress(StorageError):
-                self._write_index_entry(storage)
+                self._extend_indexes(storage)
 
     def note(self, header: BatchHeader, interval: int) -> bool:
         """Take a batch at the end into account; says whether the offset index grew."""
@@ -155,11 +156,15 @@ class Segment:
             return True
         return False
 
-    def _write_index_entry(self, storage: Storage) -> None:
-        storage.append(self.path("index"), [self._offset_entry(self.offset_index[-1])])
-        known = (storage.size(self.path("timeindex")) or 0) // _TIME_ENTRY.size
-        if entries := [self._time_entry(entry) for entry in self.time_index[known:]]:
-            storage.append(self.path("timeindex"), entries)
+    def _extend_indexes(self, storage: Storage) -> None:
+        """Bring the files up to what memory says."""
+        for suffix, size, entries, pack in (
+            ("index", _OFFSET_ENTRY.size, self.offset_index, self._offset_entry),
+            ("timeindex", _TIME_ENTRY.size, self.time_index, self._time_entry),
+        ):
+            known = (storage.size(self.path(suffix)) or 0) // size
+            if known < len(entries):
+                storage.append(self.path(suffix), [b"".join(map(pack, entries[known:]))])
 
     def append_aborted(self, storage: Storage, aborted: AbortedTransaction) -> None:
         """To follow the append of its marker; like the other indexes, it may fail."""
@@ -180,11 +185,11 @@ class Segment:
 
     def close(self, storage: Storage) -> None:
         """No batch will follow: the time index ends with the youngest record of all (STOR-06)."""
-        if self._note_time():
-            storage.append(self.path("timeindex"), [self._time_entry(self.time_index[-1])])
+        self._note_time()
         self.flush(storage)
 
     def flush(self, storage: Storage) -> None:
+        self._extend_indexes(storage)
         self._write_aborted(storage)
         for suffix in ("log", "index", "timeindex", "txnindex"):
             if storage.size(self.path(suffix)) is not None:
