@@ -44,7 +44,14 @@ class TopicConfig:
     cleanup_policy: tuple[str, ...] = option(
         ("delete",), one_of=("delete", "compact"), broker="log.cleanup.policy"
     )
+    compression_gzip_level: int = option(
+        -1, at_least=-1, at_most=9, broker="compression.gzip.level"
+    )
+    compression_lz4_level: int = option(9, at_least=1, at_most=17, broker="compression.lz4.level")
     compression_type: str = option("producer", one_of=COMPRESSIONS, broker="compression.type")
+    compression_zstd_level: int = option(
+        3, at_least=-131_072, at_most=22, broker="compression.zstd.level"
+    )
     delete_retention_ms: int = option(
         24 * HOUR_MS, at_least=0, broker="log.cleaner.delete.retention.ms"
     )
@@ -81,6 +88,8 @@ class TopicConfig:
     unclean_leader_election_enable: bool = option(False, broker="unclean.leader.election.enable")
 
     def __post_init__(self) -> None:
+        if self.compression_gzip_level == 0:
+            raise ConfigError("compression.gzip.level is -1 for the usual, or 1 to 9, and not 0.")
         if self.min_compaction_lag_ms > self.max_compaction_lag_ms:
             raise ConfigError(
                 f"min.compaction.lag.ms, {self.min_compaction_lag_ms}, is more than"
@@ -93,6 +102,16 @@ class TopicConfig:
         if self.compression_type == "producer":
             return None
         return COMPRESSIONS.index(self.compression_type)
+
+    @property
+    def compression_level(self) -> int | None:
+        """For the codec of the topic, where it has levels."""
+        levels = {
+            "gzip": self.compression_gzip_level,
+            "lz4": self.compression_lz4_level,
+            "zstd": self.compression_zstd_level,
+        }
+        return levels.get(self.compression_type)
 
     @property
     def roll_ms(self) -> int:

@@ -13,41 +13,42 @@ from impl.core.storage import Bytes
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 MAXIMUM_PLAIN_SIZE = 256 << 20
 
-# Java reads only frames whose blocks do not depend on each other: version 1, no checksums, blocks
-# of 64 KiB; the last byte is the header's checksum. A block that does not shrink is stored.
-_LZ4_FRAME = bytes.fromhex("04224d18604082")
-_LZ4_END = bytes(4)
-_LZ4_STORED = 1 << 31
-_LZ4_BLOCK_SIZE = 64 << 10
+# What Kafka calls 9 is the fast way, and all others are as thorough as they say.
+_LZ4_USUAL_LEVEL, _LZ4_FAST = 9, 0
+_ZSTD_USUAL_LEVEL = 3
 
 # Java clients frame snappy in blocks of their own, after this magic and two version numbers.
 _XERIAL_MAGIC = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_SIZE = 16
 
 
-def compress(codec: int, data: Bytes) -> bytes | None:
-    """The data packed; None for an unknown codec."""
+def compress(codec: int, data: Bytes, level: int | None = None) -> bytes | None:
+    """The data packed; None for an unknown codec. Snappy has no levels."""
     if codec == GZIP:
-        packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
-        return packer.compress(data) + packer.flush()
-    packers: dict[int, Callable[[Bytes], Any]] = {
-        SNAPPY: cramjam.snappy.compress_raw,
-        LZ4: _pack_lz4,
-        ZSTD: cramjam.zstd.compress,
-    }
-    return bytes(packers[codec](data)) if codec in packers else None
+        return _gzip(data, -1 if level is None else level)
+    if codec == SNAPPY:
+        return bytes(cramjam.snappy.compress_raw(data))
+    if codec == LZ4:
+        return _pack_lz4(data, level or _LZ4_USUAL_LEVEL)
+    if codec == ZSTD:
+        return bytes(cramjam.zstd.compress(data, _ZSTD_USUAL_LEVEL if level is None else level))
+    return None
 
 
-def _pack_lz4(data: Bytes) -> bytes:
-    parts, view = [_LZ4_FRAME], memoryview(data)
-    for start in range(0, len(view), _LZ4_BLOCK_SIZE):
-        block = view[start : start + _LZ4_BLOCK_SIZE]
-        packed: Bytes = bytes(cramjam.lz4.compress_block(block, store_size=False))
-        mark = 0
-        if len(packed) >= len(block):
-            packed, mark = block, _LZ4_STORED
-        parts += [(len(packed) | mark).to_bytes(4, "little"), bytes(packed)]
-    return b"".join((*parts, _LZ4_END))
+def _gzip(data: Bytes, level: int) -> bytes:
+    packer = zlib.compressobj(level, wbits=16 + zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush()
+
+
+def _pack_lz4(data: Bytes, level: int) -> bytes:
+    """Java reads no frame whose blocks depend on each other."""
+    packer = cramjam.lz4.Compressor(
+        level=_LZ4_FAST if level == _LZ4_USUAL_LEVEL else level,
+        content_checksum=False,
+        block_linked=False,
+    )
+    packer.compress(data)
+    return bytes(packer.finish())
 
 
 def decompress(codec: int, data: Bytes) -> bytes | None:

@@ -25,6 +25,7 @@ from impl.core.cluster.messages import (
 )
 from impl.core.config import (
     INT_MAX,
+    LONG_MAX,
     BrokerConfig,
     TopicConfig,
     option_name,
@@ -41,7 +42,7 @@ _BOOLEAN, _STRING, _INT, _LONG = 1, 2, 3, 5
 def type_of(kind: type[Any], definition: Field[Any]) -> int:
     type_ = get_type_hints(kind)[definition.name]
     if type_ is int:
-        return _INT if definition.metadata.get("at_most") == INT_MAX else _LONG
+        return _INT if definition.metadata.get("at_most", LONG_MAX) <= INT_MAX else _LONG
     return {bool: _BOOLEAN, str: _STRING}.get(type_, LIST_TYPE)
 
 

@@ -70,7 +70,7 @@ def accept_batch(
     payload: Bytes = memoryview(batch)[HEADER_SIZE : header.size]
     accepted = _check_records(header, payload, config, platform, now_ms)
     if config.codec not in (None, header.compression):
-        accepted, payload = _recompressed(accepted, payload, config.codec, platform)
+        accepted, payload = _recompressed(accepted, payload, config, platform)
     _check_size(accepted, config)
     if accepted is header:
         return header, payload
@@ -78,12 +78,14 @@ def accept_batch(
 
 
 def _recompressed(
-    header: BatchHeader, payload: Bytes, codec: int | None, platform: Platform
+    header: BatchHeader, payload: Bytes, config: TopicConfig, platform: Platform
 ) -> tuple[BatchHeader, Bytes]:
     """RECB-12: the topic's codec, not the producer's."""
+    codec = config.codec
     assert codec is not None
-    plain = _plain(header, payload, platform)
-    packed = plain if codec == NOT_COMPRESSED else platform.compress(codec, plain)
+    packed: Bytes | None = _plain(header, payload, platform)
+    if packed is not None and codec != NOT_COMPRESSED:
+        packed = platform.compress(codec, packed, config.compression_level)
     if packed is None:
         raise _lacks_codec(codec)
     return with_codec(header, codec, len(packed)), packed

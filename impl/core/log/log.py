@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from impl.core.config import TopicConfig
@@ -27,6 +27,11 @@ from spec.wire.errors import ErrorCode
 _EPOCH_FILE = "leader-epoch-checkpoint"
 
 
+class Compress(Protocol):
+    def __call__(self, codec: int, data: Bytes, level: int | None = None) -> bytes | None:
+        """The data packed, by default as the codec likes it; None if there is no such codec."""
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
     """What the core asks of the outside, besides messages and the time."""
@@ -35,7 +40,7 @@ class Platform:
     checksum: Checksum
     # Codec number and bytes to plain bytes; None when this process lacks the codec, or it failed.
     decompress: Callable[[int, Bytes], bytes | None]
-    compress: Callable[[int, Bytes], bytes | None]
+    compress: Compress
     new_id: Callable[[], UUID]
 
 
@@ -54,13 +59,12 @@ class Log:
         now_ms: int,
         log_start_offset: int = 0,
         recovery_point: int = 0,
-        replay: Callable[[BatchHeader], None] | None = None,
         before_truncation: Callable[[int], None] | None = None,
     ) -> None:
         """Open the log in a folder, or begin one.
 
         Everything from the recovery point on is checked against its checksum and cut at the first
-        batch that is not right (STOR-09); `replay` sees the headers of all that remains.
+        batch that is not right (STOR-09).
         `before_truncation` hears where the log is about to be cut, or was when it was loaded.
         """
         self.config = config
@@ -79,13 +83,11 @@ class Log:
         self.epochs = LeaderEpochs(
             checkpoints.read_leader_epochs(platform.storage, self._epoch_path)
         )
-        self._load(now_ms, recovery_point, replay or (lambda _: None))
+        self._load(now_ms, recovery_point)
 
     # Loading
 
-    def _load(
-        self, now_ms: int, recovery_point: int, replay: Callable[[BatchHeader], None]
-    ) -> None:
+    def _load(self, now_ms: int, recovery_point: int) -> None:
         finish_swaps(self._storage, self.folder)
         names = [n for n in self._storage.files(self.folder) if n.endswith(".log")]
         is_cut = False
@@ -94,7 +96,7 @@ class Log:
             if is_cut:  # then what follows is not connected to the log any more
                 segment.delete(self._storage)
             else:
-                is_cut = self._load_segment(segment, recovery_point, replay)
+                is_cut = self._load_segment(segment, recovery_point)
         if self.segments and self.log_end_offset < self.log_start_offset:
             # The log start was durable and the records before it were not.
             for segment in self.segments:
@@ -111,16 +113,13 @@ class Log:
         first_unsafe = max(self.recovery_point, self.segments[-1].base_offset)
         self.recovery_point = min(first_unsafe, self.log_end_offset)
 
-    def _load_segment(
-        self, segment: Segment, recovery_point: int, replay: Callable[[BatchHeader], None]
-    ) -> bool:
+    def _load_segment(self, segment: Segment, recovery_point: int) -> bool:
         """Says whether something had to be cut off."""
         size = self._storage.size(segment.log_path) or 0
         for header in self._valid_headers(segment, size, recovery_point):
             segment.note(header, self.config.index_interval_bytes)
             if self.epochs.epoch_at(header.base_offset) != header.partition_leader_epoch:
                 self.epochs.assign(header.partition_leader_epoch, header.base_offset)
-            replay(header)
         if segment.size < size:
             self._storage.truncate(segment.log_path, segment.size)
         segment.read_aborted(self._storage)

@@ -39,7 +39,7 @@ MUTANTS = (
     Mutant(
         "RETN-10/what_retention_leaves_is_unchanged",
         LOG,
-        old="keep = self._segment_of(offset)",
-        new="keep = self._segment_of(offset) + 1",
+        old="keep = self.segment_of(offset)\n        for",
+        new="keep = self.segment_of(offset) + 1\n        for",
     ),
 )
