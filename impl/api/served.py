@@ -26,6 +26,8 @@ from impl.api.quorum import QUORUM_APIS
 from impl.api.reassignments import REASSIGNMENT_APIS
 from impl.api.topic_partitions import TOPIC_PARTITION_APIS
 from impl.api.topics import TOPIC_APIS
+from impl.api.transaction_inspection import TRANSACTION_INSPECTION_APIS
+from impl.api.transactions import TRANSACTION_APIS
 from impl.api.translation import Translation
 from impl.wire import Request, Struct
 from spec.wire import api_keys
@@ -56,6 +58,8 @@ SERVED: dict[str, Translation] = {
     **QUORUM_APIS,
     **REASSIGNMENT_APIS,
     **TOPIC_PARTITION_APIS,
+    **TRANSACTION_APIS,
+    **TRANSACTION_INSPECTION_APIS,
 }
 
 _SOFTWARE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")

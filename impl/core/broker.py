@@ -23,20 +23,24 @@ from impl.core.cluster.metadata_records import (
     RemoveTopicRecord,
 )
 from impl.core.cluster.standing import Standing
-from impl.core.cluster.topics import OFFSETS_TOPIC
 from impl.core.config import BrokerConfig, Properties
 from impl.core.control_plane import ControlPlane
-from impl.core.data.messages import Fetch, InitProducerId, ListOffsets
-from impl.core.data.producer_ids import ProducerIds
+from impl.core.data.messages import Fetch, ListOffsets, Produce
 from impl.core.data_plane import DATA_REQUESTS, DataPlane
 from impl.core.events import Call, Forward, Output, Send
-from impl.core.groups.config import GroupConfig
+from impl.core.groups.config import GroupConfig, offsets_topic
 from impl.core.groups.coordination import Coordination, CoordinatorCodec
-from impl.core.groups.messages import GroupRequest
+from impl.core.groups.messages import CommitOffsets, GroupRequest
 from impl.core.groups.rebalance import ReadSubscription
 from impl.core.log.log import Platform
 from impl.core.loopback import Answer, Loopback, Question
 from impl.core.quorum.messages import is_metadata_fetch
+from impl.core.transactions.admitting import TransactionalCommits, TransactionalProducing
+from impl.core.transactions.config import TransactionConfig, state_topic
+from impl.core.transactions.messages import TRANSACTION_REQUESTS, AddPartitions, WriteMarkers
+from impl.core.transactions.state_log import TransactionCodec
+from impl.core.transactions.transactions import Transactions
+from impl.core.transactions.verifying import Verifying
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Codecs:
     metadata: MetadataCodec
     coordinator: CoordinatorCodec
     read_subscription: ReadSubscription
+    transactions: TransactionCodec
 
 
 class Broker:
@@ -82,9 +87,11 @@ class Broker:
         )
         group_config = options.of(GroupConfig)
         self._administration = Administration(
-            self._standing, self.catalogue, options, _internal_topics(group_config)
+            self._standing,
+            self.catalogue,
+            options,
+            _internal_topics(group_config, options.of(TransactionConfig)),
         )
-        self._producer_ids = ProducerIds(self._standing)
         self._groups = Coordination(
             group_config,
             self.catalogue,
@@ -92,7 +99,26 @@ class Broker:
             codecs.coordinator,
             codecs.read_subscription,
             platform.new_id,
-            lambda _at: None,
+        )
+        transaction_config = options.of(TransactionConfig)
+        self._verifying = Verifying(
+            self.catalogue,
+            is_enabled=transaction_config.transaction_partition_verification_enable,
+        )
+        self._producing = TransactionalProducing(
+            self.partitions, self._data.producing, self._verifying
+        )
+        self._committing = TransactionalCommits(
+            self.catalogue, self.partitions, self._groups, self._verifying
+        )
+        self._transactions = Transactions(
+            transaction_config,
+            self.catalogue,
+            self.partitions,
+            self._standing,
+            codecs.transactions,
+            self._groups.transaction_ended,
+            now_ms,
         )
         self._loopback = Loopback(endpoint.node_id)
         self._applied_offset = -1
@@ -122,6 +148,7 @@ class Broker:
             *self._control.tick(now_ms),
             *self._data.tick(now_ms),
             *self._groups.tick(now_ms),
+            *self._transactions.tick(now_ms),
         ]
         for late in self._loopback.overdue(now_ms):
             outputs += self._take_answer(late.sent, late.answer, now_ms)
@@ -131,6 +158,7 @@ class Broker:
         deadlines = (
             self._control.next_deadline_ms(),
             self._groups.next_deadline_ms(),
+            self._transactions.next_deadline_ms(),
             self._loopback.next_deadline_ms(),
         )
         return min(d for d in (self._data.next_deadline_ms(), *deadlines) if d is not None)
@@ -139,7 +167,7 @@ class Broker:
         """Nobody waits for the answers to this connection's requests any more."""
         self._control.forget(connection_id)
         self._data.forget(connection_id)
-        self._producer_ids.forget(connection_id)
+        self._transactions.forget(connection_id)
 
     # Life
 
@@ -175,14 +203,18 @@ class Broker:
     # Routing
 
     def _route(self, call: Call, request: Any, now_ms: int) -> list[Output]:
+        if isinstance(request, Produce):
+            return self._producing.handle(call, request, now_ms)
         if isinstance(request, DATA_REQUESTS) and not _is_for_quorum(request):
             return self._data.handle(call, request, now_ms)
+        if isinstance(request, CommitOffsets):
+            return self._committing.handle(call, request, now_ms)
         if isinstance(request, GroupRequest):
             return self._groups.handle(call, request, now_ms)
         if isinstance(request, ADMINISTRATION_REQUESTS):
             return self._administration.handle(call, request, now_ms)
-        if isinstance(request, InitProducerId):
-            return self._producer_ids.handle(call, request, now_ms)
+        if isinstance(request, TRANSACTION_REQUESTS):
+            return self._transactions.handle(call, request, now_ms)
         return self._control.handle(call, request, now_ms)
 
     def _take_answer(self, sent: Send, answer: Any | None, now_ms: int) -> list[Output]:
@@ -193,8 +225,10 @@ class Broker:
             return self._data.answered(sent, answer, now_ms)
         if isinstance(request, CreateTopics):
             return self._administration.answered(sent, answer, now_ms)
-        if isinstance(request, AllocateProducerIds):
-            return self._producer_ids.answered(sent, answer, now_ms)
+        if isinstance(request, AddPartitions):
+            return self._verifying.answered(sent, answer, now_ms)
+        if isinstance(request, (AllocateProducerIds, WriteMarkers)):
+            return self._transactions.answered(sent, answer, now_ms)
         return self._control.answered(sent, answer, now_ms)
 
     # What follows
@@ -217,6 +251,7 @@ class Broker:
             take(more)
             if moved:
                 take(self._groups.tick(now_ms))
+                take(self._transactions.tick(now_ms))
             if inside:
                 match inside.popleft():
                     case Question(call, request):
@@ -248,7 +283,7 @@ class Broker:
         for topic in changed.values():
             self.partitions.follow(topic, now_ms)
         if committed:
-            take(self._groups.follow(self.partitions, now_ms))
+            take(self._follow(now_ms))
         return bool(committed)
 
     def _load(self, now_ms: int, take: Callable[[Iterable[Output]], None]) -> bool:
@@ -262,8 +297,15 @@ class Broker:
             return False
         self._is_loaded = True
         self.partitions.load(now_ms)
-        take(self._groups.follow(self.partitions, now_ms))
+        take(self._follow(now_ms))
         return True
+
+    def _follow(self, now_ms: int) -> list[Output]:
+        """Coordinate what this broker leads of the logs of the coordinators."""
+        return [
+            *self._groups.follow(self.partitions, now_ms),
+            *self._transactions.follow(self.partitions, now_ms),
+        ]
 
     def _remove(self, topic: Topic, now_ms: int) -> list[Output]:
         gone = self.partitions.remove(topic) if self._is_loaded else []
@@ -274,16 +316,7 @@ def _is_for_quorum(request: Any) -> bool:
     return isinstance(request, Fetch) and is_metadata_fetch(request)
 
 
-def _internal_topics(config: GroupConfig) -> dict[str, NewTopic]:
+def _internal_topics(groups: GroupConfig, transactions: TransactionConfig) -> dict[str, NewTopic]:
     """How the broker's own topics are created."""
-    offsets = NewTopic(
-        OFFSETS_TOPIC,
-        config.offsets_topic_num_partitions,
-        config.offsets_topic_replication_factor,
-        configs=(
-            ("cleanup.policy", "compact"),
-            ("compression.type", "producer"),
-            ("segment.bytes", str(100 << 20)),
-        ),
-    )
-    return {OFFSETS_TOPIC: offsets}
+    topics = (offsets_topic(groups), state_topic(transactions))
+    return {topic.name: topic for topic in topics}

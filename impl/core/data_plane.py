@@ -53,7 +53,7 @@ class DataPlane:
             platform, catalogue, options.topic_defaults, standing.node_id, replication
         )
         sessions = FetchSessions(broker.max_incremental_fetch_session_cache_slots, platform.new_id)
-        self._producing = Producing(self.partitions)
+        self.producing = Producing(self.partitions)
         self._fetching = Fetching(self.partitions, sessions, broker.fetch_max_bytes)
         self._deleting = Deleting(self.partitions)
         self._following = Following(self.partitions, catalogue, standing, replication)
@@ -66,7 +66,7 @@ class DataPlane:
     def handle(self, call: Call, request: Any, now_ms: int) -> list[Output]:
         match request:
             case Produce():
-                return self._producing.handle(call, request, now_ms)
+                return self.producing.handle(call, request, now_ms)
             case Fetch():
                 return self._fetching.handle(call, request, now_ms)
             case DeleteRecords():
@@ -89,14 +89,14 @@ class DataPlane:
             self._next_retention_ms = now_ms + self._options.broker.log_retention_check_interval_ms
             self._expire(now_ms)
         return [
-            *self._producing.release(now_ms),
+            *self.producing.release(now_ms),
             *self._deleting.release(now_ms),
             *self._fetching.release(now_ms),
         ]
 
     def next_deadline_ms(self) -> int:
         rooms = (
-            self._producing,
+            self.producing,
             self._deleting,
             self._fetching,
             self._following,
@@ -108,7 +108,7 @@ class DataPlane:
         return min(d for d in (*deadlines, self._next_retention_ms) if d is not None)
 
     def forget(self, connection_id: int) -> None:
-        self._producing.forget(connection_id)
+        self.producing.forget(connection_id)
         self._deleting.forget(connection_id)
         self._fetching.forget(connection_id)
 
@@ -127,7 +127,7 @@ class DataPlane:
         moved = take(self.partitions.changes.moved)
         outputs: list[Output] = []
         if moved:
-            outputs += self._producing.release(now_ms)
+            outputs += self.producing.release(now_ms)
             outputs += self._deleting.release(now_ms)
             outputs += self._fetching.changed(moved)
         outputs += self._following.tick(now_ms)

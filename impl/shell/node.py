@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from impl.api.group_records import decode_record, encode_record, read_subscription
 from impl.api.metadata_records import decode, encode
 from impl.api.served import BROKER, CONTROLLER
+from impl.api.transaction_records import TransactionRecords
 from impl.core.broker import Broker, Codecs
 from impl.core.cluster.messages import Endpoint
 from impl.core.cluster.metadata_records import MetadataRecord
@@ -38,7 +39,7 @@ class GroupRecords:
         return decode_record(key, value)
 
 
-CODECS = Codecs(MetadataRecords(), GroupRecords(), read_subscription)
+CODECS = Codecs(MetadataRecords(), GroupRecords(), read_subscription, TransactionRecords())
 
 
 @dataclass(frozen=True, slots=True)

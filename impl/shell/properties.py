@@ -15,6 +15,7 @@ from impl.core.config import ConfigError, Properties, known_names, parse_propert
 from impl.core.data.config import ReplicationConfig
 from impl.core.groups.config import GroupConfig
 from impl.core.quorum.config import QuorumConfig
+from impl.core.transactions.config import TransactionConfig
 from impl.shell.kafka_options import is_kafka_option, nearest_option
 from impl.shell.network import NetworkConfig
 
@@ -24,6 +25,7 @@ OPTION_KINDS: tuple[type[Any], ...] = (
     NetworkConfig,
     QuorumConfig,
     ReplicationConfig,
+    TransactionConfig,
 )
 
 DATA_FOLDER_OPTIONS = ("log.dirs", "log.dir", "metadata.log.dir")

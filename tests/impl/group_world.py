@@ -122,7 +122,7 @@ class World:
             coordinator.start_loading(partition)
             for entry in log:
                 coordinator.replay(partition, entry.offset, entry.record, entry.producer_id)
-            coordinator.finish_loading(partition, len(log), self.now_ms)
+            coordinator.finish_loading(partition, len(log), len(log), self.now_ms)
         return coordinator
 
     def restart(self) -> None:

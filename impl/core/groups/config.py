@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from impl.core.cluster.messages import NewTopic
+from impl.core.cluster.topics import OFFSETS_TOPIC
 from impl.core.config import INT_MAX, MINUTE_MS, option
 
 # A member that joins for the first time cannot send heartbeats yet, so its parked JoinGroup has a
@@ -27,3 +29,17 @@ class GroupConfig:
     @property
     def offsets_retention_ms(self) -> int:
         return self.offsets_retention_minutes * MINUTE_MS
+
+
+def offsets_topic(config: GroupConfig) -> NewTopic:
+    """How `__consumer_offsets` is created, when somebody first asks for a coordinator."""
+    return NewTopic(
+        OFFSETS_TOPIC,
+        config.offsets_topic_num_partitions,
+        config.offsets_topic_replication_factor,
+        configs=(
+            ("cleanup.policy", "compact"),
+            ("compression.type", "producer"),
+            ("segment.bytes", str(100 << 20)),
+        ),
+    )

@@ -43,14 +43,13 @@ class Coordination:
         codec: CoordinatorCodec,
         read_subscription: ReadSubscription,
         new_id: Callable[[], UUID],
-        note_written: Callable[[TopicPartition], None],
     ) -> None:
         self._partitions = partitions
         self._codec = codec
-        self._note_written = note_written
         self._now_ms = 0
         self._ticket = NOT_VERIFIED
-        self._loaded: set[int] = set()
+        self._led: dict[int, int] = {}
+        """The partitions of the log that are loaded, each with its leader epoch then."""
         self.coordinator = Coordinator(
             config,
             append=self._append,
@@ -89,33 +88,39 @@ class Coordination:
             owner = markers.ProducerIdentity(producer.producer_id, producer.producer_epoch)
         try:
             log = self._partitions.find(OFFSETS_TOPIC, partition)
+            log.check_leader_epoch(self._led[partition])
             encoded = [self._codec.encode(record) for record in records]
             appended = log.append_own(encoded, self._now_ms, owner, self._ticket)
         except KafkaError as refused:
             raise AppendError(refused.error) from refused
-        self._note_written(log.at)
         return appended.required_offset
 
     def _committed(self) -> list[Output]:
-        """Tell how far each partition is committed: on a single broker, all that was written."""
+        """Tell how far each partition of the log is committed."""
         outputs: list[Output] = []
-        for partition in self._loaded:
-            log = self._partitions.find(OFFSETS_TOPIC, partition)
-            replies = self.coordinator.committed(partition, log.high_watermark)
-            outputs += _outputs(replies)
+        for index in self._led:
+            log = self._partitions.get(TopicPartition(OFFSETS_TOPIC, index))
+            if log is not None:
+                replies = self.coordinator.committed(index, log.high_watermark)
+                outputs += _outputs(replies)
         return outputs
 
     # Following the catalogue
 
     def follow(self, partitions: Iterable[Partition], now_ms: int) -> list[Output]:
-        """Load the groups of every partition of the offsets topic that this broker leads."""
+        """GRPS-19: load what this broker leads since, and leave what it leads no more."""
         self._now_ms = now_ms
+        log = {
+            p.at.partition: p for p in partitions if p.at.topic == OFFSETS_TOPIC and p.is_leader
+        }
         outputs: list[Output] = []
-        for partition in partitions:
-            at = partition.at
-            if at.topic == OFFSETS_TOPIC and at.partition not in self._loaded:
-                self._loaded.add(at.partition)
-                outputs += self._load(partition, now_ms)
+        for index, epoch in list(self._led.items()):
+            if index not in log or log[index].leader_epoch != epoch:
+                del self._led[index]
+                outputs += _outputs(self.coordinator.unload(index))
+        for index in sorted(log.keys() - self._led.keys()):
+            self._led[index] = log[index].leader_epoch
+            outputs += self._load(log[index], now_ms)
         return outputs
 
     def _load(self, partition: Partition, now_ms: int) -> list[Output]:
@@ -128,7 +133,10 @@ class Coordination:
             elif not header.is_control:
                 self._replay(index, header, payload)
         log_end_offset = partition.log.log_end_offset
-        return _outputs(self.coordinator.finish_loading(index, log_end_offset, now_ms))
+        replies = self.coordinator.finish_loading(
+            index, log_end_offset, partition.high_watermark, now_ms
+        )
+        return _outputs(replies)
 
     def _replay(self, index: int, header: BatchHeader, payload: bytes) -> None:
         producer_id = header.producer_id if header.is_transactional else None
@@ -145,7 +153,7 @@ class Coordination:
         self, at: TopicPartition, producer_id: int, commits: bool, log_end_offset: int
     ) -> None:
         """A marker was written to a partition, which may be one of the log."""
-        if at.topic == OFFSETS_TOPIC and at.partition in self._loaded:
+        if at.topic == OFFSETS_TOPIC and at.partition in self._led:
             self.coordinator.end_transaction(
                 at.partition, producer_id, commit=commits, log_end_offset=log_end_offset
             )
@@ -155,8 +163,7 @@ class Coordination:
         self._now_ms = now_ms
         outputs: list[Output] = []
         for at in gone:
-            if at.topic == OFFSETS_TOPIC and at.partition in self._loaded:
-                self._loaded.discard(at.partition)
+            if at.topic == OFFSETS_TOPIC and self._led.pop(at.partition, None) is not None:
                 outputs += _outputs(self.coordinator.unload(at.partition))
         self.coordinator.partitions_deleted(at for at in gone if at.topic != OFFSETS_TOPIC)
         return outputs

@@ -236,10 +236,12 @@ class Coordinator:
     ) -> None:
         self._shards.apply(self._shards.at(partition), record, offset, producer_id)
 
-    def finish_loading(self, partition: int, log_end_offset: int, now_ms: int) -> Replies:
+    def finish_loading(
+        self, partition: int, log_end_offset: int, high_watermark: int, now_ms: int
+    ) -> Replies:
         """Members get a full session timeout to find the new coordinator."""
         self._pass_time(now_ms)
-        shard = self._shards.loaded(partition, log_end_offset)
+        shard = self._shards.loaded(partition, log_end_offset, high_watermark)
         self._watch_retention()
         for group in shard.groups.values():
             for member in group.members.values():

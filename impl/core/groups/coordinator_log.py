@@ -31,6 +31,7 @@ _CLIENT_ERRORS = {
     ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND: ErrorCode.COORDINATOR_NOT_AVAILABLE,
     ErrorCode.REQUEST_TIMED_OUT: ErrorCode.COORDINATOR_NOT_AVAILABLE,
     ErrorCode.NOT_LEADER_OR_FOLLOWER: ErrorCode.NOT_COORDINATOR,
+    ErrorCode.FENCED_LEADER_EPOCH: ErrorCode.NOT_COORDINATOR,
     ErrorCode.KAFKA_STORAGE_ERROR: ErrorCode.NOT_COORDINATOR,
     ErrorCode.MESSAGE_TOO_LARGE: ErrorCode.UNKNOWN_SERVER_ERROR,
     ErrorCode.RECORD_LIST_TOO_LARGE: ErrorCode.UNKNOWN_SERVER_ERROR,
@@ -85,9 +86,10 @@ class CoordinatorLog:
     def partition_of(self, group_id: str) -> int:
         return partition_of(group_id, self._num_partitions())
 
-    def start(self, partition: int, log_end_offset: int) -> None:
-        """Everything below this offset was loaded, and is committed."""
-        self._written[partition] = self._committed[partition] = log_end_offset
+    def start(self, partition: int, log_end_offset: int, high_watermark: int) -> None:
+        """Everything below the first offset was loaded, and below the second is committed."""
+        self._written[partition] = log_end_offset
+        self._committed[partition] = high_watermark
 
     def write(
         self,

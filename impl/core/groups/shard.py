@@ -52,10 +52,10 @@ class Shards:
     def at(self, partition: int) -> Shard:
         return self._shards[partition]
 
-    def loaded(self, partition: int, log_end_offset: int) -> Shard:
+    def loaded(self, partition: int, log_end_offset: int, high_watermark: int) -> Shard:
         shard = self._shards[partition]
         shard.is_loading = False
-        self._log.start(partition, log_end_offset)
+        self._log.start(partition, log_end_offset, high_watermark)
         return shard
 
     def close(self, partition: int) -> Shard | None:

@@ -61,7 +61,6 @@ class ProducerIds:
             return []
         request = AllocateProducerIds(self._standing.node_id, self._standing.broker_epoch)
         self._asked = Send(controller, LANE, request, TIMEOUT_MS)
-        self._not_before_ms = now_ms + BACKOFF_MS
         return [self._asked]
 
     @property
@@ -80,6 +79,8 @@ class ProducerIds:
         if answer is not None and not answer.error:
             self._ids.extend(range(answer.first, answer.first + answer.count))
             self._prefetch_at = int(answer.count * PREFETCH_BELOW)
+        else:
+            self._not_before_ms = now_ms + BACKOFF_MS
         return self.tick(now_ms)
 
     def next_deadline_ms(self) -> int | None:
