@@ -1,9 +1,9 @@
 """The producers of one log, in step with it: what is appended here changes both.
 
 TXNI-13, PROD-08. With each new segment the state is written beside it (`producer_snapshot`), and
-loading begins with the newest such state and goes on with the records that follow. Those of the
-last segment are always read again, so that of each producer that writes the last five batches are
-known after a restart, not only the last one.
+loading begins with such a state and goes on with the records that follow. Those of the last two
+segments are always read again: of a producer that writes, all batches that it may still repeat
+are known after a restart then, whereas a snapshot has only the last one.
 """
 
 from __future__ import annotations
@@ -86,8 +86,9 @@ class Producers:
             segment.write_indexes(self._storage)
 
     def _restore_snapshot(self) -> int:
-        """Begin with the newest one; the index of the first segment that it knows nothing of."""
-        for index, segment in reversed(list(enumerate(self._log.segments))):
+        """Begin with one; the index of the first segment that it knows nothing of."""
+        may_be_known = self._log.segments[: max(len(self._log.segments) - 1, 1)]
+        for index, segment in reversed(list(enumerate(may_be_known))):
             path, checksum = segment.path(_SNAPSHOT), self._platform.checksum
             found = read_snapshot(self._storage, path, checksum)
             if found is not None:
