@@ -94,6 +94,17 @@ class Transactions:
         self._expect(OFFSETS, handle)
         assert self._wish is not None
         self._wish.offsets, self._wish.member = dict(offsets), member
+        # At once, because asking for it makes the cluster create what a group's offsets need.
+        self._groups.setdefault(
+            member.group_id,
+            CoordinatorFinder(
+                self._view,
+                member.group_id,
+                GROUP,
+                self._config.retry_backoff_ms,
+                self._config.request_timeout_ms,
+            ),
+        )
 
     def commit(self, handle: Any) -> None:
         self._check_open()
@@ -182,16 +193,7 @@ class Transactions:
             fields = {"group_id": wish.member.group_id}
             self._ask(node_id, "AddOffsetsToTxn", fields, NEWEST_ADD_OFFSETS)
             return
-        finder = self._groups.setdefault(
-            wish.member.group_id,
-            CoordinatorFinder(
-                self._view,
-                wish.member.group_id,
-                GROUP,
-                self._config.retry_backoff_ms,
-                self._config.request_timeout_ms,
-            ),
-        )
+        finder = self._groups[wish.member.group_id]
         if finder.node_id is not None:
             fields = _offsets(wish.member, wish.offsets)
             self._ask(finder.node_id, "TxnOffsetCommit", fields, NEWEST_OFFSET_COMMIT)
