@@ -163,6 +163,14 @@ class Broker:
         )
         return min(d for d in (self._data.next_deadline_ms(), *deadlines) if d is not None)
 
+    def skip(self, duration_ms: int) -> None:
+        """The clock was set forward by so much: what rests on it comes to its end.
+
+        That is retention, sessions of group members, and the like; but no node takes another for
+        dead because of it. The times of all later calls include it.
+        """
+        self._control.skip(duration_ms)
+
     def disconnected(self, connection_id: int) -> None:
         """Nobody waits for the answers to this connection's requests any more."""
         self._control.forget(connection_id)
@@ -178,12 +186,17 @@ class Broker:
 
     def begin_shutdown(self, now_ms: int) -> list[Output]:
         """Leave the cluster in order (CLUS-08); `may_stop` tells when that is done."""
-        self._control.membership.begin_shutdown(now_ms)
+        self._control.begin_shutdown(now_ms)
         return self._settle([], now_ms)
 
     @property
     def may_stop(self) -> bool:
         return self._control.membership.may_stop
+
+    @property
+    def controller(self) -> Endpoint | None:
+        """Whom this node takes for the active controller."""
+        return self._standing.controller
 
     @property
     def features(self) -> Mapping[str, int]:

@@ -2,7 +2,8 @@
 
 CLUS-01 to CLUS-14. Decides when this node is the active controller, to whom requests for the
 controller go, and in which order its rooms act on each other. What committed metadata means for
-partitions and coordinators is the caller's business (`take_committed`).
+partitions and coordinators is the caller's business (`take_committed`). Nodes wait for each other
+by the time that they lived: who sets the clock forward with `skip` makes nobody look dead.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class ControlPlane:
         self._forwarding = Forwarding(standing)
         self._has_appended = False
         self._is_resigned = False
+        self._skipped_ms = 0
 
     def _append(self, records: Sequence[MetadataRecord], now_ms: int) -> int:
         self._has_appended = True
@@ -82,7 +84,12 @@ class ControlPlane:
 
     # Driving
 
+    def skip(self, duration_ms: int) -> None:
+        """From now on the caller's clock shows so much more than this node has lived."""
+        self._skipped_ms += duration_ms
+
     def handle(self, call: Call, request: Any, now_ms: int) -> list[Output]:
+        now_ms -= self._skipped_ms
         if isinstance(request, FORWARDED_REQUESTS) and not self._controller.is_active:
             return self._forwarding.forward(call, request, now_ms)
         if isinstance(request, (*BROKER_REQUESTS, *FORWARDED_REQUESTS)):
@@ -91,16 +98,17 @@ class ControlPlane:
 
     def handle_forwarded(self, call: Call, request: Any, now_ms: int) -> list[Output]:
         """A request that another node was asked, and that is for the active controller."""
-        return self._controller.handle(call, request, now_ms, is_forwarded=True)
+        return self._controller.handle(call, request, now_ms - self._skipped_ms, is_forwarded=True)
 
     def not_forwarded(self, forward: Forward, now_ms: int) -> list[Output]:
-        return self._forwarding.not_forwarded(forward, now_ms)
+        return self._forwarding.not_forwarded(forward, now_ms - self._skipped_ms)
 
     def answered(self, sent: Send, answer: Any | None, now_ms: int) -> list[Output]:
         room = self.membership if isinstance(sent.request, MEMBERSHIP_REQUESTS) else self._quorum
-        return room.answered(sent, answer, now_ms)
+        return room.answered(sent, answer, now_ms - self._skipped_ms)
 
     def tick(self, now_ms: int) -> list[Output]:
+        now_ms -= self._skipped_ms
         return [
             *self._quorum.tick(now_ms),
             *self._controller.tick(now_ms),
@@ -116,10 +124,14 @@ class ControlPlane:
             outputs += self._controller.handle(call, request, now_ms)
         return outputs
 
+    def begin_shutdown(self, now_ms: int) -> None:
+        self.membership.begin_shutdown(now_ms - self._skipped_ms)
+
     def next_deadline_ms(self) -> int | None:
         rooms = (self._quorum, self._controller, self.membership, self._forwarding)
         deadlines = [room.next_deadline_ms() for room in rooms]
-        return min((each for each in deadlines if each is not None), default=None)
+        known = [each + self._skipped_ms for each in deadlines if each is not None]
+        return min(known, default=None)
 
     def forget(self, connection_id: int) -> None:
         self._quorum.forget(connection_id)
@@ -130,6 +142,7 @@ class ControlPlane:
 
     def settle(self, now_ms: int, applied_offset: int) -> list[Output]:
         """To be called after everything that this plane did, and until nothing more comes."""
+        now_ms -= self._skipped_ms
         outputs: list[Output] = []
         if self._has_appended:
             self._has_appended = False
