@@ -106,6 +106,10 @@ class Connection(asyncio.BufferedProtocol):
         if not self._is_proceeding and self._frames.has_next():
             self._loop.call_soon(self._proceed)
 
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None
+
     def close(self) -> None:
         """Send what is still to be sent, then close."""
         if self._transport is not None:

@@ -55,13 +55,14 @@ class Core(Protocol):
 class Driver:
     """All in one thread, one call of the core after the other."""
 
-    def __init__(self, core: Core, peers: Peers) -> None:
+    def __init__(self, core: Core, peers: Peers, clock: Callable[[], int] = now_ms) -> None:
         self.ready = asyncio.Event()
         self.may_stop = asyncio.Event()
         self.failed = asyncio.Event()
         """Set when the core could not deal with the time or an answer: it is of no more use."""
         self._core = core
         self._peers = peers
+        self._clock = clock
         self._waiting: dict[Call, Exchange] = {}
         self._connection_ids = count(1)
         self._call_numbers = count(1)
@@ -81,6 +82,12 @@ class Driver:
     def begin_shutdown(self) -> None:
         """Leave the cluster in order; `may_stop` is set when that is done."""
         self._step(self._core.begin_shutdown)
+
+    def wake(self) -> None:
+        """Look at the clock now, because it was set, and do what is due by it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._tick()
 
     def stop(self) -> None:
         self._is_stopped = True
@@ -145,7 +152,7 @@ class Driver:
 
     def _now_ms(self) -> int:
         """The time, which does not run backwards when somebody sets the clock."""
-        self._latest_ms = max(self._latest_ms, now_ms())
+        self._latest_ms = max(self._latest_ms, self._clock())
         return self._latest_ms
 
     def _look_ahead_soon(self) -> None:

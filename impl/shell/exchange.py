@@ -7,13 +7,14 @@ goes back in an envelope; what could not be answered costs the connection that a
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from impl.api.envelope import Enclosed, answer_envelope, refuse_envelope
 from impl.api.served import SERVED
 from impl.core.events import NOT_CONTROLLER
-from impl.shell.connection import Connection
+from impl.core.storage import Bytes
 from impl.wire import Request, Struct, encode_response
 from impl.wire.frames import SIZE
 from spec.wire.errors import ErrorCode
@@ -21,11 +22,23 @@ from spec.wire.errors import ErrorCode
 _log = logging.getLogger("brokerspec.broker")
 
 
+class Asker(Protocol):
+    """Who waits for the answer: `impl.shell.connection.Connection`, or what stands before it."""
+
+    @property
+    def connection_id(self) -> int: ...
+    @property
+    def client_host(self) -> str: ...
+    def answer(self, parts: Sequence[Bytes] | None) -> None: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+
+
 @dataclass(slots=True, eq=False)
 class Exchange:
     """`enclosed`: the frame as it came, to be forwarded; `envelope`: what it came in, if any."""
 
-    connection: Connection
+    connection: Asker
     request: Request
     enclosed: Enclosed
     envelope: Request | None = None

@@ -4,6 +4,9 @@ A lane asks one question after the other. When its connection is lost or refused
 cannot be read or does not come in time, all its questions end without an answer, and the next
 connection waits a little longer than the one before, so that a dead node costs next to nothing.
 What is asked, and what follows from it, is the caller's business.
+
+Who uses `reaches` can keep nodes apart: nothing that is sent to a node out of reach arrives, and
+nothing that it answers is heard.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ LONGEST_BACKOFF_S = 1.0
 _MAXIMUM_ANSWER = 2**31 - 1
 
 Done: TypeAlias = Callable[[Any], None]
+Reaches: TypeAlias = Callable[[int], bool]
 
 _log = logging.getLogger("brokerspec.peers")
 
@@ -44,8 +48,10 @@ class _Question:
 class Peers:
     """`ask` calls `done` exactly once, later, with what was answered or None; unless closed."""
 
-    def __init__(self, client_id: str) -> None:
+    def __init__(self, client_id: str, reaches: Reaches | None = None) -> None:
+        """`reaches(node_id)`: whether a node can be talked to now; without it all can."""
         self._client_id = client_id
+        self._reaches = reaches
         self._lanes: dict[tuple[Endpoint, str], _Lane] = {}
         self._last_correlation_id = 0
         self._is_closed = False
@@ -65,9 +71,14 @@ class Peers:
             asking.write(request),
         )
         if (to, lane) not in self._lanes:
-            self._lanes[to, lane] = _Lane(to, lane)
+            self._lanes[to, lane] = _Lane(to, lane, self._reaches)
         question = _Question(asking, correlation_id, parts, done)
         self._lanes[to, lane].ask(question, timeout_ms / 1000)
+
+    def reconnect(self) -> None:
+        """Give up all connections; whoever waits for an answer gets none."""
+        for lane in list(self._lanes.values()):
+            lane.give_up("it is to be connected anew")
 
     def close(self) -> None:
         """Ask nobody any more; whoever still waits for an answer hears nothing."""
@@ -77,9 +88,10 @@ class Peers:
 
 
 class _Lane:
-    def __init__(self, to: Endpoint, name: str) -> None:
+    def __init__(self, to: Endpoint, name: str, reaches: Reaches | None) -> None:
         self._to = to
         self._name = name
+        self._reaches = reaches
         self._loop = asyncio.get_running_loop()
         self._questions: deque[_Question] = deque()
         self._is_waiting = False
@@ -91,7 +103,7 @@ class _Lane:
         self._not_before = 0.0
 
     def ask(self, question: _Question, timeout_s: float) -> None:
-        question.timer = self._loop.call_later(timeout_s, self._fail, "no answer in time")
+        question.timer = self._loop.call_later(timeout_s, self.give_up, "no answer in time")
         self._questions.append(question)
         self._proceed()
 
@@ -99,8 +111,12 @@ class _Lane:
         self._questions_left()
         self._disconnect()
 
+    @property
+    def _is_cut(self) -> bool:
+        return self._reaches is not None and not self._reaches(self._to.node_id)
+
     def _proceed(self) -> None:
-        if self._is_waiting or not self._questions:
+        if self._is_waiting or not self._questions or self._is_cut:
             return
         if self._connection is not None:
             self._is_waiting = True
@@ -110,12 +126,12 @@ class _Lane:
 
     async def _connect(self) -> None:
         await asyncio.sleep(self._not_before - self._loop.time())
-        opening = _PeerConnection(self._connected, self._answered, self._fail)
+        opening = _PeerConnection(self._connected, self._answered, self.give_up)
         self._opening = opening
         try:
             await self._loop.create_connection(lambda: opening, self._to.host, self._to.port)
         except (OSError, UnicodeError) as error:
-            self._fail(str(error))
+            self.give_up(str(error))
 
     def _connected(self, connection: _PeerConnection) -> None:
         if connection is not self._opening:  # given up in the meantime
@@ -125,8 +141,10 @@ class _Lane:
         self._proceed()
 
     def _answered(self, frame: Frame) -> None:
+        if self._is_cut:
+            return
         if not self._is_waiting:
-            self._fail("an answer to no question")
+            self.give_up("an answer to no question")
             return
         question = self._questions[0]
         asking = question.asking
@@ -136,7 +154,7 @@ class _Lane:
                 raise WireError(f"the answer to {correlation_id} is none to this question")
             answer = asking.read(body)
         except Exception as error:
-            self._fail(f"an answer to {asking.api_name} that cannot be read: {error}")
+            self.give_up(f"an answer to {asking.api_name} that cannot be read: {error}")
             return
         self._questions.popleft()
         self._is_waiting = False
@@ -146,7 +164,7 @@ class _Lane:
         self._proceed()
         question.done(answer)
 
-    def _fail(self, reason: str) -> None:
+    def give_up(self, reason: str) -> None:
         """Give up the connection and what was to be asked on it; the next one has to wait."""
         _log.info("lane %s to node %d: %s", self._name, self._to.node_id, reason)
         self._disconnect()

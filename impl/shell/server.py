@@ -10,25 +10,35 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
 
 from impl.api.envelope import ENVELOPE, Enclosed, open_envelope, refuse_envelope
 from impl.api.served import API_VERSIONS, api_versions, is_served, unsupported_api_versions
 from impl.core.config import BrokerConfig
 from impl.shell.connection import Connection
 from impl.shell.driver import Driver
-from impl.shell.exchange import Exchange
+from impl.shell.exchange import Asker, Exchange
 from impl.shell.frames import Frame
 from impl.wire import Request, UnsupportedVersion, WireError, decode_request, encode_response
 from spec.wire.errors import ErrorCode
+
+Serve: TypeAlias = Callable[[Asker], None]
+Tap: TypeAlias = Callable[[Connection, Request, Serve], None]
+"""Decides what becomes of a request: `serve` carries it out and answers whom it is given."""
 
 _log = logging.getLogger("brokerspec.broker")
 
 
 class Server:
-    def __init__(self, driver: Driver, kind: str, config: BrokerConfig) -> None:
+    def __init__(
+        self, driver: Driver, kind: str, config: BrokerConfig, tap: Tap | None = None
+    ) -> None:
         """`kind` is that of the listener, as in `impl.api.served`."""
         self._driver = driver
+        self._tap = tap
         self._kind = kind
         self._maximum_size = config.socket_request_max_bytes
         self._idle_seconds = config.connections_max_idle_ms / 1000
@@ -46,15 +56,23 @@ class Server:
 
     async def stop(self) -> None:
         """Take no more requests; the answers that were given still go out."""
+        self._listen_no_more()
+        for connection in list(self._connections):
+            connection.close()
+        await asyncio.sleep(0)
+        self.abort()
+
+    def abort(self) -> None:
+        """Take no more requests, and leave those that wait without an answer."""
+        self._listen_no_more()
+        for connection in list(self._connections):
+            connection.abort()
+
+    def _listen_no_more(self) -> None:
         if self._server is not None:
             self._server.close()
         if self._idle_timer is not None:
             self._idle_timer.cancel()
-        for connection in list(self._connections):
-            connection.close()
-        await asyncio.sleep(0)
-        for connection in list(self._connections):
-            connection.abort()
 
     def _accept(self) -> Connection:
         connection_id = self._driver.new_connection_id()
@@ -90,7 +108,13 @@ class Server:
             return
         if not is_served(request, self._kind):
             self._refuse(connection, request)
-        elif request.api_name == API_VERSIONS:
+        elif self._tap is not None:
+            self._tap(connection, request, partial(self._serve, frame, request))
+        else:
+            self._serve(frame, request, connection)
+
+    def _serve(self, frame: Frame, request: Request, connection: Asker) -> None:
+        if request.api_name == API_VERSIONS:
             answer = api_versions(request, self._kind, self._driver.features())
             connection.answer(encode_response(request, answer))
         elif request.api_name == ENVELOPE:
@@ -99,7 +123,7 @@ class Server:
             enclosed = Enclosed(frame, connection.client_host)
             self._driver.ask(Exchange(connection, request, enclosed))
 
-    def _open(self, connection: Connection, envelope: Request) -> None:
+    def _open(self, connection: Asker, envelope: Request) -> None:
         try:
             request, enclosed = open_envelope(envelope)
             if not is_served(request, self._kind):
@@ -112,7 +136,7 @@ class Server:
             self._driver.ask(Exchange(connection, request, enclosed, envelope))
 
     def _return(
-        self, connection: Connection, envelope: Request, error: ErrorCode, problem: WireError
+        self, connection: Asker, envelope: Request, error: ErrorCode, problem: WireError
     ) -> None:
         _log.info("refusing an envelope: %s", problem)
         connection.answer(encode_response(envelope, refuse_envelope(error)))
