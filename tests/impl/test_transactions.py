@@ -378,6 +378,22 @@ def test_a_late_batch_of_the_transaction_before_is_recognised(world: World) -> N
     assert late.error is ErrorCode.INVALID_PRODUCER_EPOCH
 
 
+def test_the_next_transaction_does_not_join_one_whose_marker_is_on_the_way(
+    world: World,
+) -> None:
+    producer = identity(world.init())
+    world.produce(producer, [b"x"])
+    world.losing = lambda message: isinstance(message.send.request, WriteMarkers)
+    ended = end(world, producer, commits=True, version=5)
+    early = world.produce(ended.producer, [b"y"])
+    assert early.error is ErrorCode.CONCURRENT_TRANSACTIONS
+    world.losing = lambda _: False
+    world.advance(1_000)
+    assert not world.produce(ended.producer, [b"y"]).error
+    end(world, ended.producer, commits=False, version=5)
+    assert world.committed() == [b"x"]
+
+
 # Epochs
 
 

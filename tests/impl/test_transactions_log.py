@@ -215,6 +215,16 @@ def test_a_producer_with_an_open_transaction_does_not_expire(written: Written) -
     assert dict(written.producers.states) == {}
 
 
+def test_what_compaction_left_of_a_transaction_is_not_open(written: Written) -> None:
+    """The header of a last batch stays (COMP-09), while the marker may go (COMP-07)."""
+    sent = batch(b"x", producer_id=7, producer_epoch=0, attributes=TRANSACTIONAL)
+    header = read_header(sent)
+    written.producers.states.appended(header._replace(record_count=0))
+    assert written.stable(5) == 5
+    written.producers.states.appended(header._replace(base_offset=3))
+    assert written.stable(5) == 3
+
+
 def test_a_marker_of_an_old_producer_epoch_is_refused() -> None:
     states = ProducerStates()
     sent = read_header(batch(b"x", producer_id=7, producer_epoch=3, base_sequence=0))

@@ -331,7 +331,7 @@ class Partition:
         """
         self.check_leader_epoch(NO_LEADER_EPOCH)
         states = self._producers.states
-        if states.is_in_transaction(producer.producer_id):
+        if states.is_in_transaction(producer):
             return None
         return states.begin_verification(producer, base_sequence, now_ms)
 

@@ -143,7 +143,8 @@ class ProducerStates:
 
     def check_belonging(self, header: BatchHeader, ticket: int) -> None:
         """TXNI-11, PROD-05: what also holds for batches that count no sequences."""
-        if header.is_transactional and not self.is_in_transaction(header.producer_id):
+        producer = ProducerIdentity(header.producer_id, header.producer_epoch)
+        if header.is_transactional and not self.is_in_transaction(producer):
             self._check_ticket(header, ticket)
         self._check_epoch(header.producer_id, header.producer_epoch)
 
@@ -194,9 +195,17 @@ class ProducerStates:
 
     # Transactions that are about to begin
 
-    def is_in_transaction(self, producer_id: int) -> bool:
-        known = self._producers.get(producer_id)
-        return known is not None and known.transaction_start is not None
+    def is_in_transaction(self, producer: ProducerIdentity) -> bool:
+        """Whether its next record belongs to the transaction that is open here.
+
+        What is open in a former epoch was decided, and its marker is on the way.
+        """
+        known = self._producers.get(producer.producer_id)
+        return (
+            known is not None
+            and known.transaction_start is not None
+            and known.epoch == producer.producer_epoch
+        )
 
     def begin_verification(
         self, producer: ProducerIdentity, base_sequence: int, now_ms: int
@@ -242,7 +251,9 @@ class ProducerStates:
                 log_append_time_ms,
             )
         )
-        if header.is_transactional and producer.transaction_start is None:
+        # Compaction leaves headers without records of what is decided, and may remove the marker.
+        begins = header.is_transactional and header.record_count > 0
+        if begins and producer.transaction_start is None:
             producer.transaction_start = header.base_offset
             self._undecided[header.base_offset] = header.producer_id
         return None
