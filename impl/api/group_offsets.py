@@ -193,7 +193,6 @@ def write_offset_delete(request: Request, reply: DeleteOffsetsReply) -> Struct:
     return Struct(error_code=reply.error, topics=_errors(request, reply.errors))
 
 
-# To be served by a broker that coordinates transactions.
 TRANSACTIONAL_GROUP_APIS = {
     "TxnOffsetCommit": Translation(read_txn_offset_commit, write_offset_commit, range(7)),
 }

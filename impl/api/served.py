@@ -20,6 +20,7 @@ from impl.api.configs import CONFIG_APIS
 from impl.api.elections import ELECTION_APIS
 from impl.api.envelope import ENVELOPE, ENVELOPE_VERSIONS
 from impl.api.fetch import FETCH_APIS
+from impl.api.group_offsets import TRANSACTIONAL_GROUP_APIS
 from impl.api.groups import GROUP_APIS
 from impl.api.produce import PRODUCE_APIS
 from impl.api.quorum import QUORUM_APIS
@@ -54,6 +55,7 @@ SERVED: dict[str, Translation] = {
     **CONFIG_APIS,
     **ELECTION_APIS,
     **GROUP_APIS,
+    **TRANSACTIONAL_GROUP_APIS,
     **BROKER_APIS,
     **QUORUM_APIS,
     **REASSIGNMENT_APIS,
