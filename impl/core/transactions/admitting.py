@@ -140,10 +140,12 @@ def _admission(ticket: int, error: ErrorCode, api_version: int) -> Admission:
     if error in _NOT_NOW or is_later:
         message = f"Nobody could say whether the partition takes part: {error.name}."
         return Admission(ticket, ErrorCode.NOT_ENOUGH_REPLICAS, message)
-    if error is ErrorCode.TRANSACTION_ABORTABLE and api_version < PRODUCE_ABORTABLE_SINCE:
-        error = ErrorCode.INVALID_TXN_STATE
-    message = "The partition is not part of the transaction." if error else ""
-    return Admission(ticket, error, message or None)
+    message = None
+    if error is ErrorCode.TRANSACTION_ABORTABLE:
+        message = "The partition is not part of the transaction."
+        if api_version < PRODUCE_ABORTABLE_SINCE:
+            error = ErrorCode.INVALID_TXN_STATE
+    return Admission(ticket, error, message)
 
 
 class TransactionalCommits:
