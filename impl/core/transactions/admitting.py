@@ -140,12 +140,11 @@ def _admission(ticket: int, error: ErrorCode, api_version: int) -> Admission:
     if error in _NOT_NOW or is_later:
         message = f"Nobody could say whether the partition takes part: {error.name}."
         return Admission(ticket, ErrorCode.NOT_ENOUGH_REPLICAS, message)
-    message = None
     if error is ErrorCode.TRANSACTION_ABORTABLE:
-        message = "The partition is not part of the transaction."
         if api_version < PRODUCE_ABORTABLE_SINCE:
             error = ErrorCode.INVALID_TXN_STATE
-    return Admission(ticket, error, message)
+        return Admission(ticket, error, "The partition is not part of the transaction.")
+    return Admission(ticket, error)
 
 
 class TransactionalCommits:

@@ -5,10 +5,10 @@ from tests.conformance.mutants import Mutant
 PRODUCERS = "impl.core.log.producer_state"
 PARTITION = "impl.core.data.partition"
 BATCH_RULES = "impl.core.log.batch_rules"
-BROKER = "impl.core.broker"
+PRODUCER_IDS = "impl.core.transactions.producer_ids"
 
 EXPECTED = "expected = (producer.last_sequence + 1) % SEQUENCES"
-OUT_OF_PLACE = "if producer.batches and header.base_sequence != expected:"
+OUT_OF_PLACE = "if header.base_sequence != expected:"
 WRITE = "        return self._write(header, payload, now_ms)\n\n    def append_own"
 HOLD_BACK = """\
         if acks == {acks} and not hasattr(self, "held"):
@@ -25,9 +25,9 @@ HOLD_BACK = """\
 MUTANTS = (
     Mutant(
         "PROD-01/producer_ids_are_given_out_once",
-        BROKER,
-        old="producer_id, self._producer_ids = self._producer_ids[0], self._producer_ids[1:]",
-        new="producer_id = self._producer_ids[0]",
+        PRODUCER_IDS,
+        old="self._ids.popleft()",
+        new="self._ids[0]",
     ),
     Mutant(
         "PROD-01/producer_ids_are_fresh_after_a_restart",
@@ -45,7 +45,7 @@ MUTANTS = (
         "PROD-02/a_gap_in_the_sequence_is_refused",
         PRODUCERS,
         old=OUT_OF_PLACE,
-        new="if producer.batches and header.base_sequence < expected:",
+        new="if header.base_sequence < expected:",
     ),
     Mutant(
         "PROD-02/a_refused_gap_does_not_move_the_sequence",
@@ -54,14 +54,14 @@ MUTANTS = (
         new=OUT_OF_PLACE
         + """
             producer.batches.append(
-                RememberedBatch(header.base_sequence, header.last_sequence, -1, -1)
+                RememberedBatch(header.base_sequence, header.last_sequence, -1, -1, -1)
             )""",
     ),
     Mutant(
         "PROD-02/an_overlapping_batch_is_refused",
         PRODUCERS,
         old=OUT_OF_PLACE,
-        new="if producer.batches and header.base_sequence > expected:",
+        new="if header.base_sequence > expected:",
     ),
     Mutant(
         "PROD-02/the_sequence_goes_on_at_zero_after_its_end",
@@ -103,19 +103,19 @@ MUTANTS = (
         "PROD-04/a_resend_from_long_ago_is_not_stored",
         PRODUCERS,
         old=OUT_OF_PLACE,
-        new="if producer.batches and header.base_sequence > expected:",
+        new="if header.base_sequence > expected:",
     ),
     Mutant(
         "PROD-05/an_older_epoch_is_fenced",
         PRODUCERS,
-        old="if header.producer_epoch < producer.epoch:",
-        new="if header.producer_epoch < 0:",
+        old="if producer is not None and epoch < producer.epoch:",
+        new="if producer is not None and epoch < 0:",
     ),
     Mutant(
         "PROD-05/a_duplicate_from_an_older_epoch_is_fenced",
         PRODUCERS,
-        old="if header.producer_epoch < producer.epoch:",
-        new="if header.producer_epoch < producer.epoch and not producer.repetition_of(header):",
+        old="if header.producer_epoch != self.epoch:",
+        new="if header.producer_epoch > self.epoch:",
     ),
     Mutant(
         "PROD-06/a_new_epoch_cannot_begin_later_than_zero",
@@ -141,8 +141,8 @@ if header.base_sequence:
     Mutant(
         "PROD-07/an_unknown_producer_is_followed_from_where_it_began",
         PRODUCERS,
-        old="if producer.batches and header",
-        new="if len(producer.batches) > 1 and header",
+        old=OUT_OF_PLACE,
+        new=f"if len(producer.batches) > 1 and {OUT_OF_PLACE[3:]}",
     ),
     Mutant(
         "PROD-07/a_negative_sequence_is_invalid",
@@ -154,20 +154,20 @@ if header.base_sequence:
         "PROD-08/a_producer_outlives_its_deleted_records",
         PARTITION,
         old="        self.log.advance_log_start(offset)\n",
-        new="        self._producers.expire(1 << 62)\n"
+        new="        self._producers.states.expire(1 << 62)\n"
         "        self.log.advance_log_start(offset)\n",
     ),
     Mutant(
         "PROD-08/a_producer_is_remembered_over_a_restart",
-        "impl.core.data.partitions",
-        old="replay=producers.appended,",
-        new="replay=lambda _: None,",
+        "impl.core.log.producers",
+        old="        self._forget_strays()\n        self.reload()\n",
+        new="        self._forget_strays()\n",
     ),
     Mutant(
         "PROD-08/a_producer_is_remembered_over_a_crash",
-        "impl.core.data.partitions",
-        old="replay=producers.appended,",
-        new="replay=lambda _: None,",
+        "impl.core.log.producers",
+        old="        self._forget_strays()\n        self.reload()\n",
+        new="        self._forget_strays()\n",
     ),
     Mutant(
         "PROD-14/batches_sent_ahead_are_appended_in_order",
