@@ -42,7 +42,6 @@ from spec.wire.errors import ErrorCode
 FIRST_EPOCH = 0
 FENCED_SINCE = 2
 INIT_FENCED_SINCE = 4
-SEVERAL_TRANSACTIONS_SINCE = 4
 
 
 class Coordinator:
