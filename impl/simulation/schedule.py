@@ -8,6 +8,12 @@ from typing import TypeAlias
 
 Action: TypeAlias = Callable[[], None]
 
+MOST_AT_ONE_TIME = 100_000
+
+
+class LivelockError(Exception):
+    """More and more happens, and time does not pass any more."""
+
 
 class Schedule:
     """Time passes only from one event to the next; events of one time happen as they were set."""
@@ -16,6 +22,7 @@ class Schedule:
         self.now_ms = start_ms
         self._events: list[tuple[int, int, Action]] = []
         self._count = 0
+        self._at_this_time = 0
 
     def at(self, time_ms: int, action: Action) -> None:
         self._count += 1
@@ -28,6 +35,14 @@ class Schedule:
         """Let everything happen that is due until then, and that time be now."""
         events = self._events
         while events and events[0][0] <= time_ms:
-            self.now_ms, _, action = heapq.heappop(events)
+            time_of_event_ms, _, action = heapq.heappop(events)
+            self._pass(time_of_event_ms)
             action()
         self.now_ms = max(self.now_ms, time_ms)
+
+    def _pass(self, time_ms: int) -> None:
+        """Raises LivelockError."""
+        self._at_this_time = self._at_this_time + 1 if time_ms == self.now_ms else 0
+        self.now_ms = time_ms
+        if self._at_this_time > MOST_AT_ONE_TIME:
+            raise LivelockError(f"{MOST_AT_ONE_TIME} events at {time_ms} ms")
