@@ -4,7 +4,7 @@
 |---|---|---|
 | OffsetCommit | 2-10 | retention time 2-4, leader epoch since 6 (KIP-320), topic ids since 10 |
 | TxnOffsetCommit | 0-6 | group membership since 3 (KIP-447), topic ids since 6 |
-| OffsetFetch | 1-10 | require stable since 7 (KIP-447), groups since 8 (KIP-709), ids since 10 |
+| OffsetFetch | 1-10 | stable since 7 (KIP-447), groups since 8, members since 9, ids since 10 |
 | OffsetDelete | 0 | KIP-496 |
 
 A response repeats the topics and partitions of its request in their order.
@@ -19,6 +19,7 @@ from typing import Any
 from impl.api.translation import Translation
 from impl.core.cluster.topics import TopicReference
 from impl.core.groups.messages import (
+    NO_GENERATION,
     CommitOffsets,
     CommitReply,
     DeleteOffsets,
@@ -38,6 +39,7 @@ from spec.wire.errors import ErrorCode
 TOPIC_IDS_SINCE = {"OffsetCommit": 10, "TxnOffsetCommit": 6, "OffsetFetch": 10}
 GROUP_ERROR_SINCE = 2
 SEVERAL_GROUPS_SINCE = 8
+MEMBER_SINCE = 9
 
 
 def _refers_by_id(request: Request) -> bool:
@@ -122,7 +124,13 @@ def read_offset_fetch(request: Request, _client_host: str) -> FetchOffsets:
     groups = body.groups if request.api_version >= SEVERAL_GROUPS_SINCE else [body]
     return FetchOffsets(
         groups=tuple(
-            OffsetsOfGroup(group.group_id, _partitions(request, group.topics)) for group in groups
+            OffsetsOfGroup(
+                group.group_id,
+                _partitions(request, group.topics),
+                group.member_id if request.api_version >= MEMBER_SINCE else None,
+                group.member_epoch if request.api_version >= MEMBER_SINCE else NO_GENERATION,
+            )
+            for group in groups
         ),
         require_stable=body.require_stable,
         refers_by_id=_refers_by_id(request),

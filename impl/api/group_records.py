@@ -1,7 +1,8 @@
 """The records of `__consumer_offsets` as bytes, in Apache Kafka's format, and subscriptions.
 
-A key begins with the type of its record. Records of types that this broker does not write (the
-newer group protocols) are skipped when they are read.
+A key begins with the type of its record. Those of the consumer protocol are in
+`consumer_group_records`. Records of types that this broker does not write (share groups, streams
+groups) are skipped when they are read.
 """
 
 from __future__ import annotations
@@ -9,6 +10,11 @@ from __future__ import annotations
 import struct
 from typing import TypeAlias
 
+from impl.api.consumer_group_records import (
+    CONSUMER_VALUE_VERSION,
+    decode_consumer_record,
+    encode_consumer_record,
+)
 from impl.core.cluster.topics import TopicPartition
 from impl.core.groups.records import (
     CommittedOffset,
@@ -38,8 +44,15 @@ def encode_record(record: CoordinatorRecord) -> tuple[bytes, bytes | None]:
     """The key and the value of a record; no value is a tombstone."""
     if isinstance(record, OffsetRecord):
         return _offset_key(record), _offset_value(record.value)
+    if not isinstance(record, GroupRecord):
+        kind, consumer_key, value = encode_consumer_record(record)
+        return _INT16.pack(kind) + consumer_key, _with_version(value)
     key = encode_message("GroupMetadataKey", 0, Struct(group=record.group_id))
     return _INT16.pack(GROUP_KEY) + key, _group_value(record.value)
+
+
+def _with_version(value: bytes | None) -> bytes | None:
+    return None if value is None else _INT16.pack(CONSUMER_VALUE_VERSION) + value
 
 
 def _offset_key(record: OffsetRecord) -> bytes:
@@ -102,7 +115,9 @@ def decode_record(key: Bytes, value: Bytes | None) -> CoordinatorRecord | None:
     if kind == GROUP_KEY:
         fields = decode_message("GroupMetadataKey", 0, key[_INT16.size :])
         return GroupRecord(fields.group, _read_group(value))
-    return None
+    return decode_consumer_record(
+        kind, key[_INT16.size :], None if value is None else value[_INT16.size :]
+    )
 
 
 def _read_value(name: str, value: Bytes) -> tuple[int, Struct]:

@@ -11,15 +11,16 @@
 | ListGroups | 0-5 | filter by state since 4 (KIP-518), by type since 5 (KIP-848) |
 | DeleteGroups | 0-3 | KIP-229 |
 
-Offsets are in `group_offsets`, the records of the coordinator's log in `group_records`. Each
-function translates and nothing else; what depends on a version beyond the presence of a field is
-decided in the core, which is told the version.
+Offsets are in `group_offsets`, the consumer protocol in `consumer_groups`, the records of the
+coordinator's log in `group_records`. Each function translates and nothing else; what depends on a
+version beyond the presence of a field is decided in the core, which is told the version.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from impl.api.consumer_groups import CONSUMER_GROUP_APIS
 from impl.api.group_offsets import (
     read_offset_commit,
     read_offset_delete,
@@ -251,6 +252,7 @@ def _write_delete_groups(_request: Request, reply: DeleteReply) -> Struct:
 
 
 GROUP_APIS: dict[str, Translation] = {
+    **CONSUMER_GROUP_APIS,
     "FindCoordinator": Translation(_read_find_coordinator, _write_find_coordinator, range(7)),
     "JoinGroup": Translation(_read_join_group, _write_join_group, range(10)),
     "SyncGroup": Translation(_read_sync_group, _write_sync_group, range(6)),

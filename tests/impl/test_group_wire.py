@@ -353,8 +353,8 @@ def test_an_offset_looks_as_apache_kafka_writes_it() -> None:
 
 
 def test_records_of_other_kinds_are_skipped() -> None:
-    key = b"\0\3" + encode_message("ConsumerGroupMetadataKey", 0, Struct(group_id="g"))
-    assert decode_record(key, b"\0\0\0\0\0\1") is None
+    key = b"\0\4" + encode_message("ConsumerGroupPartitionMetadataKey", 0, Struct(group_id="g"))
+    assert decode_record(key, b"\0\0\0\0") is None
 
 
 def test_a_transaction_of_a_group_reaches_the_log_with_its_producer() -> None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from impl.core.groups.coordinator_log import AppendError
-from impl.core.groups.group import DEAD, STABLE, Group, Member, Operation, refusal
+from impl.core.groups.group import (
+    CONSUMER_PROTOCOL_TYPE,
+    DEAD,
+    STABLE,
+    Group,
+    Member,
+    Operation,
+    refusal,
+)
 from impl.core.groups.messages import (
     DeleteGroups,
     DeleteReply,
@@ -20,11 +28,12 @@ from impl.core.groups.messages import (
     ListReply,
 )
 from impl.core.groups.records import CoordinatorRecord, GroupRecord, OffsetRecord
-from impl.core.groups.shard import Shards, each_group
+from impl.core.groups.shard import Shards, each_consumer_group, each_group
 from spec.wire.errors import ErrorCode
 
 DESCRIBE_GROUP_ID_NOT_FOUND_SINCE = 6
 CLASSIC = "classic"
+CONSUMER = "consumer"
 
 
 class Administration:
@@ -63,11 +72,19 @@ class Administration:
         states = {state.strip().lower() for state in request.states}
         types = {each.strip().lower() for each in request.types}
         groups = tuple(
-            ListedGroup(group.group_id, group.protocol_type or "", group.state, CLASSIC)
-            for _, group in each_group(self._shards)
-            if (not states or group.state.lower() in states) and (not types or CLASSIC in types)
+            each
+            for each in self._listed()
+            if (not states or each.state.lower() in states)
+            and (not types or each.group_type in types)
         )
         self._answer(token, ListReply(groups=groups))
+
+    def _listed(self) -> Iterator[ListedGroup]:
+        for _, group in each_group(self._shards):
+            yield ListedGroup(group.group_id, group.protocol_type or "", group.state, CLASSIC)
+        for _, consumers in each_consumer_group(self._shards):
+            kind = CONSUMER_PROTOCOL_TYPE
+            yield ListedGroup(consumers.group_id, kind, consumers.state, CONSUMER)
 
     def delete(self, token: Any, request: DeleteGroups) -> None:
         group_ids = dict.fromkeys(request.group_ids)
@@ -85,14 +102,19 @@ class Administration:
         shard, error = self._shards.find(group_id)
         if shard is None:
             return error
-        error = refusal(Operation.DELETE_GROUP, shard.groups.get(group_id))
+        consumers = shard.consumer_groups.get(group_id)
+        if consumers is None:
+            error = refusal(Operation.DELETE_GROUP, shard.groups.get(group_id))
+        elif consumers.members:
+            error = ErrorCode.NON_EMPTY_GROUP
         if error:
             return error
+        last = [GroupRecord(group_id, None)] if consumers is None else consumers.tombstones()
         records: list[CoordinatorRecord] = [
             OffsetRecord(group_id, at, None) for at in shard.offsets.known_partitions(group_id)
         ]
         try:
-            self._shards.write(shard, group_id, [*records, GroupRecord(group_id, None)])
+            self._shards.write(shard, group_id, [*records, *last])
         except AppendError as failure:
             return failure.error
         return ErrorCode.NONE

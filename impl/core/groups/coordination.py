@@ -110,6 +110,7 @@ class Coordination:
     def follow(self, partitions: Iterable[Partition], now_ms: int) -> list[Output]:
         """GRPS-19: load what this broker leads since, and leave what it leads no more."""
         self._now_ms = now_ms
+        self.coordinator.metadata_changed()
         log = {
             p.at.partition: p for p in partitions if p.at.topic == OFFSETS_TOPIC and p.is_leader
         }

@@ -1,4 +1,4 @@
-"""The group coordinator of a broker: the classic protocol, committed offsets, and their log.
+"""The group coordinator of a broker: both group protocols, committed offsets, and their log.
 
 Sans-IO: a request goes in with a token and the time, and (token, reply) pairs come out, now or
 from a later call. Every method that returns `Replies` may answer requests that waited.
@@ -10,7 +10,8 @@ Duties of the caller:
    whenever the high watermark of the partition has moved.
 3. `tick` is called at `next_deadline_ms` at the latest. Time never runs backwards.
 4. A token whose connection is gone may be answered all the same; the reply is then dropped.
-5. `end_transaction` when the marker of a transaction was written to the partition.
+5. `metadata_changed` when a topic may have come, gone or got more partitions.
+6. `end_transaction` when the marker of a transaction was written to the partition.
 """
 
 from __future__ import annotations
@@ -22,13 +23,18 @@ from impl.core.cluster.catalogue import Catalogue
 from impl.core.cluster.topics import OFFSETS_TOPIC, TopicPartition
 from impl.core.groups.administration import Administration
 from impl.core.groups.config import GroupConfig
+from impl.core.groups.consumer.consumers import Consumers
+from impl.core.groups.consumer.messages import ConsumerHeartbeat, DescribeConsumerGroups
+from impl.core.groups.consumer.topics import Topics
 from impl.core.groups.coordinator_log import Append, AppendError, CoordinatorLog
 from impl.core.groups.deadlines import (
     CommitDeadline,
     Deadline,
     Deadlines,
     JoinDeadline,
+    MemberDeadline,
     RetentionDeadline,
+    RevocationDeadline,
     SessionDeadline,
     SyncDeadline,
 )
@@ -52,12 +58,14 @@ from impl.core.groups.messages import (
     SyncGroup,
     SyncReply,
 )
-from impl.core.groups.offsets import expired
+from impl.core.groups.offsets import expired, expired_of_consumers
 from impl.core.groups.offsets_requests import OffsetRequests
 from impl.core.groups.rebalance import ReadSubscription, Rebalances
 from impl.core.groups.records import CoordinatorRecord, GroupRecord, OffsetRecord
-from impl.core.groups.shard import Shard, Shards, each_group
+from impl.core.groups.shard import Shard, Shards, each_consumer_group, each_group
 from spec.wire.errors import ErrorCode
+
+GROUP_VERSION = "group.version"
 
 Replies: TypeAlias = list[tuple[Any, GroupReply]]
 
@@ -93,6 +101,21 @@ class Coordinator:
             config, self._shards, self._rebalances, self._answer, catalogue
         )
         self._administration = Administration(self._shards, self._answer)
+        self._topics = Topics(catalogue)
+        self._consumers = Consumers(
+            config,
+            self._shards,
+            self._deadlines,
+            self._topics,
+            self._serves_consumer_protocol,
+            self._answer,
+            new_id,
+        )
+
+    def _serves_consumer_protocol(self) -> bool:
+        """The feature is the cluster's, the option the broker's."""
+        is_known = self._catalogue.features.get(GROUP_VERSION, 0) >= 1
+        return is_known and "consumer" in self.config.group_coordinator_rebalance_protocols
 
     def _num_partitions(self) -> int:
         """The option counts for the creation of the topic; afterwards the topic itself does."""
@@ -122,6 +145,10 @@ class Coordinator:
                 self._administration.list(token, request)
             case DeleteGroups():
                 self._administration.delete(token, request)
+            case ConsumerHeartbeat():
+                self._consumers.heartbeat(token, request)
+            case DescribeConsumerGroups():
+                self._consumers.describe(token, request)
         return self.tick(now_ms)
 
     def _join(self, token: Any, request: JoinGroup) -> None:
@@ -130,6 +157,11 @@ class Coordinator:
             self._answer(token, JoinReply(error, request.member_id))
             return
         group = shard.groups.get(request.group_id)
+        consumer_group = shard.consumer_groups.get(request.group_id)
+        if consumer_group is not None and consumer_group.members:
+            error = ErrorCode.INCONSISTENT_GROUP_PROTOCOL
+            self._answer(token, JoinReply(error, request.member_id))
+            return
         refused = self._memberships.refuse_join(group, request)
         if refused is not None:
             self._answer(token, refused)
@@ -142,8 +174,11 @@ class Coordinator:
             self._memberships.join(token, group, request)
 
     def _create(self, shard: Shard, group_id: str) -> Group:
+        """The group may have been one of the consumer protocol, whose last member has left."""
         stored = Group(group_id, self._deadlines.now_ms).stored(())
-        self._shards.write(shard, group_id, [GroupRecord(group_id, stored)])
+        former = shard.consumer_groups.get(group_id)
+        gone = () if former is None else former.tombstones()
+        self._shards.write(shard, group_id, [*gone, GroupRecord(group_id, stored)])
         return shard.groups[group_id]
 
     def _as_member(self, token: Any, request: SyncGroup | Heartbeat | LeaveGroup) -> None:
@@ -186,6 +221,9 @@ class Coordinator:
         if isinstance(deadline, RetentionDeadline):
             self._expire_offsets()
             return
+        if isinstance(deadline, MemberDeadline | RevocationDeadline):
+            self._consumers.is_late(deadline)
+            return
         group = self._shards.group(deadline.group_id)
         assert group is not None, "a group takes its deadlines along"
         match deadline:
@@ -208,6 +246,12 @@ class Coordinator:
             if is_last and group.state is EMPTY:
                 records.append(GroupRecord(group.group_id, None))
             self._write_or_leave(shard, group.group_id, records)
+        for shard, consumers in each_consumer_group(s for s in self._shards if not s.is_loading):
+            gone, is_last = expired_of_consumers(consumers, shard.offsets, retention_ms, now_ms)
+            records = [OffsetRecord(consumers.group_id, at, None) for at in gone]
+            if is_last and not consumers.members:
+                records += consumers.tombstones()
+            self._write_or_leave(shard, consumers.group_id, records)
 
     def _watch_retention(self) -> None:
         interval_ms = self.config.offsets_retention_check_interval_ms
@@ -248,12 +292,16 @@ class Coordinator:
                 self._rebalances.restart_session(group, member)
             if len(group.members) > self.config.group_max_size:
                 self._rebalances.prepare(group)
+        for consumer_group in shard.consumer_groups.values():
+            self._consumers.loaded(consumer_group)
         return self._take_replies()
 
     def unload(self, partition: int) -> Replies:
         shard = self._shards.close(partition)
         for group in [] if shard is None else shard.groups.values():
             self._rebalances.unload(group)
+        for consumer_group in [] if shard is None else shard.consumer_groups.values():
+            self._consumers.forget(consumer_group)
         return self._take_replies()
 
     def committed(self, partition: int, high_watermark: int) -> Replies:
@@ -266,6 +314,10 @@ class Coordinator:
         """TXNI-16. The marker is written, and is committed when the log is, up to its end."""
         self._log.note_written(partition, log_end_offset)
         self._shards.at(partition).offsets.end_transaction(producer_id, commit=commit)
+
+    def metadata_changed(self) -> None:
+        """Groups of the consumer protocol look at their topics at the next heartbeat."""
+        self._topics.revision += 1
 
     def partitions_deleted(self, deleted: Iterable[TopicPartition]) -> None:
         """Offsets of partitions that are gone mean nothing, even when the topic comes back."""

@@ -31,6 +31,22 @@ class SyncDeadline:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class MemberDeadline:
+    """A member of the consumer protocol must be heard from until then."""
+
+    group_id: str
+    member_id: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RevocationDeadline:
+    """It must have given up the partitions that it is to lose until then."""
+
+    group_id: str
+    member_id: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class CommitDeadline:
     """What was appended must be committed until then."""
 
@@ -43,7 +59,13 @@ class RetentionDeadline:
 
 
 Deadline: TypeAlias = (
-    SessionDeadline | JoinDeadline | SyncDeadline | CommitDeadline | RetentionDeadline
+    SessionDeadline
+    | JoinDeadline
+    | SyncDeadline
+    | MemberDeadline
+    | RevocationDeadline
+    | CommitDeadline
+    | RetentionDeadline
 )
 
 

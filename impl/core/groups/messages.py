@@ -12,6 +12,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from impl.core.cluster.topics import TopicReference
+from impl.core.groups.consumer.messages import (
+    ConsumerHeartbeat,
+    ConsumerHeartbeatReply,
+    DescribeConsumerGroups,
+    DescribeConsumersReply,
+)
 from spec.wire.errors import ErrorCode
 
 NO_MEMBER_ID = ""
@@ -115,10 +121,15 @@ class ProducerIdentity:
 
 @dataclass(frozen=True, slots=True)
 class OffsetsOfGroup:
-    """The partitions of one group to fetch; None asks for all that have an offset."""
+    """The partitions of one group to fetch; None asks for all that have an offset.
+
+    A member of the consumer protocol may say which one it is (KIP-848).
+    """
 
     group_id: str
     partitions: tuple[PartitionReference, ...] | None
+    member_id: str | None = None
+    member_epoch: int = NO_GENERATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +173,8 @@ GroupRequest: TypeAlias = (
     | DescribeGroups
     | ListGroups
     | DeleteGroups
+    | ConsumerHeartbeat
+    | DescribeConsumerGroups
 )
 
 
@@ -292,4 +305,6 @@ GroupReply: TypeAlias = (
     | DescribeReply
     | ListReply
     | DeleteReply
+    | ConsumerHeartbeatReply
+    | DescribeConsumersReply
 )

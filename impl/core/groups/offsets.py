@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from impl.core.cluster.topics import TopicPartition
+from impl.core.groups.consumer.group import ConsumerGroup
 from impl.core.groups.group import EMPTY, STABLE, Group
 from impl.core.groups.records import CommittedOffset, OffsetRecord
 
@@ -96,20 +97,36 @@ def expired(
     retention time from the moment when it became empty, a simple consumer's count from their
     commit (KIP-211).
     """
-    stored = offsets.of_group(group.group_id)
     is_idle = group.state is EMPTY or group.protocol_type is None
     is_known = group.uses_consumer_protocol and group.subscribed_topics is not None
     if not is_idle and not (is_known and group.state is STABLE):
         return [], False
     since_empty = group.state is EMPTY and group.protocol_type is not None
+    since_ms = group.state_timestamp_ms if since_empty else None
+    return _expired(group, offsets, since_ms, retention_ms, now_ms)
+
+
+def expired_of_consumers(
+    group: ConsumerGroup, offsets: Offsets, retention_ms: int, now_ms: int
+) -> tuple[list[TopicPartition], bool]:
+    """The same for the consumer protocol, where the time always counts from the commit."""
+    return _expired(group, offsets, None, retention_ms, now_ms)
+
+
+def _expired(
+    group: Group | ConsumerGroup,
+    offsets: Offsets,
+    since_ms: int | None,
+    retention_ms: int,
+    now_ms: int,
+) -> tuple[list[TopicPartition], bool]:
+    stored = offsets.of_group(group.group_id)
     gone = [
         at
         for at, committed in stored.items()
         if not group.subscribes_to(at.topic)
         and not offsets.is_unstable(group.group_id, at)
-        and _is_expired(
-            committed, group.state_timestamp_ms if since_empty else None, retention_ms, now_ms
-        )
+        and _is_expired(committed, since_ms, retention_ms, now_ms)
     ]
     return gone, len(gone) == len(stored) and not offsets.has_open_transaction(group.group_id)
 

@@ -12,6 +12,8 @@ from typing import Any
 from impl.core.cluster.catalogue import Catalogue
 from impl.core.cluster.topics import TopicPartition
 from impl.core.groups.config import GroupConfig
+from impl.core.groups.consumer import admission
+from impl.core.groups.consumer.group import ConsumerGroup
 from impl.core.groups.coordinator_log import AppendError
 from impl.core.groups.group import (
     DEAD,
@@ -86,7 +88,11 @@ class OffsetRequests:
             return
         shard, error = self._shards.find(request.group_id)
         group = None if shard is None else shard.groups.get(request.group_id)
-        error = error or refuse_commit(group, request)
+        consumers = None if shard is None else shard.consumer_groups.get(request.group_id)
+        if consumers is not None:
+            error = error or admission.refuse_commit(consumers, request)
+        else:
+            error = error or refuse_commit(group, request)
         if error or shard is None:
             self._answer(token, CommitReply(errors | dict.fromkeys(found, error)))
             return
@@ -148,7 +154,10 @@ class OffsetRequests:
 
     def _fetch(self, wanted: OffsetsOfGroup, request: FetchOffsets) -> FetchedGroup:
         shard, error = self._shards.find(wanted.group_id)
-        if shard is None:
+        consumers = None if shard is None else shard.consumer_groups.get(wanted.group_id)
+        if consumers is not None:
+            error = admission.refuse_fetch(consumers, wanted)
+        if error or shard is None:
             return FetchedGroup(wanted.group_id, error)
         partitions = wanted.partitions
         if partitions is None:
@@ -194,8 +203,10 @@ class OffsetRequests:
             self._answer(token, DeleteOffsetsReply(ErrorCode.INVALID_GROUP_ID))
             return
         shard, error = self._shards.find(request.group_id)
-        group = None if shard is None else shard.groups.get(request.group_id)
-        error = error or _refuse_delete(group)
+        group: Group | ConsumerGroup | None = None
+        if shard is not None and (group := shard.consumer_groups.get(request.group_id)) is None:
+            group = shard.groups.get(request.group_id)
+            error = _refuse_delete(group)
         if error or shard is None or group is None:
             self._answer(token, DeleteOffsetsReply(error))
             return

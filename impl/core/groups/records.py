@@ -1,9 +1,9 @@
 """What a group coordinator writes to its partition of `__consumer_offsets`.
 
-Two kinds of record, each the latest state of its key, with None as the value of a tombstone. The
-coordinator's memory is what these records say plus what may be forgotten: parked requests,
-deadlines, members that have not joined yet. How records become bytes is the business of
-`impl.api`.
+Each record is the latest state of its key, with None as the value of a tombstone. Those of the
+consumer protocol stand in `consumer.records`. The coordinator's memory is what these records say
+plus what may be forgotten: parked requests, deadlines, members that have not joined yet. How
+records become bytes is the business of `impl.api`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from impl.core.cluster.topics import TopicPartition
+from impl.core.groups.consumer.records import ConsumerRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +61,4 @@ class GroupRecord:
     value: StoredGroup | None
 
 
-CoordinatorRecord: TypeAlias = OffsetRecord | GroupRecord
+CoordinatorRecord: TypeAlias = OffsetRecord | GroupRecord | ConsumerRecord

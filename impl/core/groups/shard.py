@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from impl.core.groups.consumer.group import ConsumerGroup
+from impl.core.groups.consumer.records import ConsumerRecord, GroupEpochRecord
 from impl.core.groups.coordinator_log import Continuation, CoordinatorLog
 from impl.core.groups.deadlines import Deadlines
 from impl.core.groups.group import Group, restored
 from impl.core.groups.messages import ProducerIdentity
 from impl.core.groups.offsets import Offsets
 from impl.core.groups.rebalance import Rebalances
-from impl.core.groups.records import CoordinatorRecord, OffsetRecord
+from impl.core.groups.records import CoordinatorRecord, GroupRecord, OffsetRecord
 from spec.wire.errors import ErrorCode
 
 
@@ -26,8 +28,13 @@ class Shard:
 
     partition: int
     is_loading: bool = True
+    # A group is of the classic or of the consumer protocol, never of both.
     groups: dict[str, Group] = field(default_factory=dict)
+    consumer_groups: dict[str, ConsumerGroup] = field(default_factory=dict)
     offsets: Offsets = field(default_factory=Offsets)
+
+    def has(self, group_id: str) -> bool:
+        return group_id in self.groups or group_id in self.consumer_groups
 
 
 class Shards:
@@ -98,23 +105,51 @@ class Shards:
     def apply(
         self, shard: Shard, record: CoordinatorRecord, offset: int, producer_id: int | None
     ) -> None:
-        if isinstance(record, OffsetRecord):
-            if record.value is not None and record.group_id not in shard.groups:
-                # A consumer that manages its partitions itself: a group without protocol or
-                # members.
-                shard.groups[record.group_id] = Group(record.group_id, self.now_ms)
-            shard.offsets.replay(record, offset, producer_id)
-            return
-        known = shard.groups.pop(record.group_id, None)
+        match record:
+            case OffsetRecord():
+                if record.value is not None and not shard.has(record.group_id):
+                    # A consumer that manages its partitions itself: a group without protocol or
+                    # members.
+                    shard.groups[record.group_id] = Group(record.group_id, self.now_ms)
+                shard.offsets.replay(record, offset, producer_id)
+            case GroupRecord():
+                self._apply_classic(shard, record)
+            case _:
+                self._apply_consumer(shard, record)
+
+    def _forget_classic(self, shard: Shard, group_id: str) -> None:
+        known = shard.groups.pop(group_id, None)
         if known is not None:
             self._rebalances.forget(known)
+
+    def _apply_classic(self, shard: Shard, record: GroupRecord) -> None:
+        self._forget_classic(shard, record.group_id)
         if record.value is not None:
             group = restored(record.group_id, record.value)
             self._rebalances.learn_subscription(group)
             shard.groups[record.group_id] = group
 
+    def _apply_consumer(self, shard: Shard, record: ConsumerRecord) -> None:
+        """A tombstone for a group that is not there may be what compaction left of one."""
+        group_id = record.group_id
+        group = shard.consumer_groups.get(group_id)
+        if group is None and record.value is not None:
+            # Until now it was known by its offsets alone.
+            self._forget_classic(shard, group_id)
+            group = shard.consumer_groups[group_id] = ConsumerGroup(group_id)
+        if group is not None:
+            group.apply(record)
+            if isinstance(record, GroupEpochRecord) and record.value is None:
+                del shard.consumer_groups[group_id]
+
 
 def each_group(shards: Iterable[Shard]) -> Iterator[tuple[Shard, Group]]:
     for shard in shards:
         for group in list(shard.groups.values()):
+            yield shard, group
+
+
+def each_consumer_group(shards: Iterable[Shard]) -> Iterator[tuple[Shard, ConsumerGroup]]:
+    for shard in shards:
+        for group in list(shard.consumer_groups.values()):
             yield shard, group
