@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from impl.core.cluster.administration import ADMINISTRATION_REQUESTS, Administration
-from impl.core.cluster.broker_messages import AllocateProducerIds, AlterPartitions
+from impl.core.cluster.broker_messages import AlterPartitions
 from impl.core.cluster.catalogue import Catalogue, Topic
 from impl.core.cluster.current_options import CurrentOptions
-from impl.core.cluster.messages import BROKER_RESOURCE, CreateTopics, Endpoint, NewTopic
+from impl.core.cluster.messages import BROKER_RESOURCE, CreateTopics, Endpoint
 from impl.core.cluster.metadata_records import (
     ConfigRecord,
     MetadataCodec,
@@ -25,22 +25,19 @@ from impl.core.cluster.metadata_records import (
 from impl.core.cluster.standing import Standing
 from impl.core.config import BrokerConfig, Properties
 from impl.core.control_plane import ControlPlane
-from impl.core.data.messages import Fetch, ListOffsets, Produce
+from impl.core.coordinators import (
+    ASKED_BY_COORDINATORS,
+    COORDINATOR_REQUESTS,
+    CoordinatorCodecs,
+    Coordinators,
+    internal_topics,
+)
+from impl.core.data.messages import Fetch, ListOffsets
 from impl.core.data_plane import DATA_REQUESTS, DataPlane
 from impl.core.events import Call, Forward, Output, Send
-from impl.core.groups.config import GroupConfig, offsets_topic
-from impl.core.groups.coordination import Coordination, CoordinatorCodec
-from impl.core.groups.messages import CommitOffsets, GroupRequest
-from impl.core.groups.rebalance import ReadSubscription
 from impl.core.log.log import Platform
 from impl.core.loopback import Answer, Loopback, Question
 from impl.core.quorum.messages import is_metadata_fetch
-from impl.core.transactions.admitting import TransactionalCommits, TransactionalProducing
-from impl.core.transactions.config import TransactionConfig, state_topic
-from impl.core.transactions.messages import TRANSACTION_REQUESTS, AddPartitions, WriteMarkers
-from impl.core.transactions.state_log import TransactionCodec
-from impl.core.transactions.transactions import Transactions
-from impl.core.transactions.verifying import Verifying
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +45,7 @@ class Codecs:
     """How records of the broker's own logs become bytes."""
 
     metadata: MetadataCodec
-    coordinator: CoordinatorCodec
-    read_subscription: ReadSubscription
-    transactions: TransactionCodec
+    coordinators: CoordinatorCodecs
 
 
 class Broker:
@@ -85,39 +80,17 @@ class Broker:
             self.partitions.previous_broker_epoch(),
             now_ms,
         )
-        group_config = options.of(GroupConfig)
         self._administration = Administration(
-            self._standing,
-            self.catalogue,
+            self._standing, self.catalogue, options, internal_topics(options)
+        )
+        self._coordinators = Coordinators(
+            platform,
+            codecs.coordinators,
             options,
-            _internal_topics(group_config, options.of(TransactionConfig)),
-        )
-        self._groups = Coordination(
-            group_config,
             self.catalogue,
             self.partitions,
-            codecs.coordinator,
-            codecs.read_subscription,
-            platform.new_id,
-        )
-        transaction_config = options.of(TransactionConfig)
-        self._verifying = Verifying(
-            self.catalogue,
-            is_enabled=transaction_config.transaction_partition_verification_enable,
-        )
-        self._producing = TransactionalProducing(
-            self.partitions, self._data.producing, self._verifying
-        )
-        self._committing = TransactionalCommits(
-            self.catalogue, self.partitions, self._groups, self._verifying
-        )
-        self._transactions = Transactions(
-            transaction_config,
-            self.catalogue,
-            self.partitions,
+            self._data.producing,
             self._standing,
-            codecs.transactions,
-            self._groups.transaction_ended,
             now_ms,
         )
         self._loopback = Loopback(endpoint.node_id)
@@ -147,8 +120,7 @@ class Broker:
         outputs = [
             *self._control.tick(now_ms),
             *self._data.tick(now_ms),
-            *self._groups.tick(now_ms),
-            *self._transactions.tick(now_ms),
+            *self._coordinators.tick(now_ms),
         ]
         for late in self._loopback.overdue(now_ms):
             outputs += self._take_answer(late.sent, late.answer, now_ms)
@@ -157,8 +129,7 @@ class Broker:
     def next_deadline_ms(self) -> int:
         deadlines = (
             self._control.next_deadline_ms(),
-            self._groups.next_deadline_ms(),
-            self._transactions.next_deadline_ms(),
+            self._coordinators.next_deadline_ms(),
             self._loopback.next_deadline_ms(),
         )
         return min(d for d in (self._data.next_deadline_ms(), *deadlines) if d is not None)
@@ -175,7 +146,7 @@ class Broker:
         """Nobody waits for the answers to this connection's requests any more."""
         self._control.forget(connection_id)
         self._data.forget(connection_id)
-        self._transactions.forget(connection_id)
+        self._coordinators.forget(connection_id)
 
     # Life
 
@@ -216,18 +187,12 @@ class Broker:
     # Routing
 
     def _route(self, call: Call, request: Any, now_ms: int) -> list[Output]:
-        if isinstance(request, Produce):
-            return self._producing.handle(call, request, now_ms)
+        if isinstance(request, COORDINATOR_REQUESTS):
+            return self._coordinators.handle(call, request, now_ms)
         if isinstance(request, DATA_REQUESTS) and not _is_for_quorum(request):
             return self._data.handle(call, request, now_ms)
-        if isinstance(request, CommitOffsets):
-            return self._committing.handle(call, request, now_ms)
-        if isinstance(request, GroupRequest):
-            return self._groups.handle(call, request, now_ms)
         if isinstance(request, ADMINISTRATION_REQUESTS):
             return self._administration.handle(call, request, now_ms)
-        if isinstance(request, TRANSACTION_REQUESTS):
-            return self._transactions.handle(call, request, now_ms)
         return self._control.handle(call, request, now_ms)
 
     def _take_answer(self, sent: Send, answer: Any | None, now_ms: int) -> list[Output]:
@@ -238,10 +203,8 @@ class Broker:
             return self._data.answered(sent, answer, now_ms)
         if isinstance(request, CreateTopics):
             return self._administration.answered(sent, answer, now_ms)
-        if isinstance(request, AddPartitions):
-            return self._verifying.answered(sent, answer, now_ms)
-        if isinstance(request, (AllocateProducerIds, WriteMarkers)):
-            return self._transactions.answered(sent, answer, now_ms)
+        if isinstance(request, ASKED_BY_COORDINATORS):
+            return self._coordinators.answered(sent, answer, now_ms)
         return self._control.answered(sent, answer, now_ms)
 
     # What follows
@@ -263,8 +226,7 @@ class Broker:
             moved, more = self._data.settle(now_ms)
             take(more)
             if moved:
-                take(self._groups.tick(now_ms))
-                take(self._transactions.tick(now_ms))
+                take(self._coordinators.tick(now_ms))
             if inside:
                 match inside.popleft():
                     case Question(call, request):
@@ -296,7 +258,7 @@ class Broker:
         for topic in changed.values():
             self.partitions.follow(topic, now_ms)
         if committed:
-            take(self._follow(now_ms))
+            take(self._coordinators.follow(self.partitions, now_ms))
         return bool(committed)
 
     def _load(self, now_ms: int, take: Callable[[Iterable[Output]], None]) -> bool:
@@ -310,26 +272,13 @@ class Broker:
             return False
         self._is_loaded = True
         self.partitions.load(now_ms)
-        take(self._follow(now_ms))
+        take(self._coordinators.follow(self.partitions, now_ms))
         return True
-
-    def _follow(self, now_ms: int) -> list[Output]:
-        """Coordinate what this broker leads of the logs of the coordinators."""
-        return [
-            *self._groups.follow(self.partitions, now_ms),
-            *self._transactions.follow(self.partitions, now_ms),
-        ]
 
     def _remove(self, topic: Topic, now_ms: int) -> list[Output]:
         gone = self.partitions.remove(topic) if self._is_loaded else []
-        return self._groups.partitions_deleted(gone, now_ms)
+        return self._coordinators.partitions_deleted(gone, now_ms)
 
 
 def _is_for_quorum(request: Any) -> bool:
     return isinstance(request, Fetch) and is_metadata_fetch(request)
-
-
-def _internal_topics(groups: GroupConfig, transactions: TransactionConfig) -> dict[str, NewTopic]:
-    """How the broker's own topics are created."""
-    topics = (offsets_topic(groups), state_topic(transactions))
-    return {topic.name: topic for topic in topics}

@@ -13,6 +13,7 @@ from impl.api.transaction_records import TransactionRecords
 from impl.core.broker import Broker, Codecs
 from impl.core.cluster.messages import Endpoint
 from impl.core.cluster.metadata_records import MetadataRecord
+from impl.core.coordinators import CoordinatorCodecs
 from impl.core.groups.records import CoordinatorRecord
 from impl.core.storage import Storage
 from impl.shell.driver import Driver
@@ -40,7 +41,10 @@ class GroupRecords:
         return decode_record(key, value)
 
 
-CODECS = Codecs(MetadataRecords(), GroupRecords(), read_subscription, TransactionRecords())
+CODECS = Codecs(
+    MetadataRecords(),
+    CoordinatorCodecs(GroupRecords(), TransactionRecords(), read_subscription),
+)
 
 
 @dataclass(frozen=True, slots=True)
