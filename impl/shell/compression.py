@@ -47,7 +47,7 @@ def _pack_lz4(data: Bytes, level: int) -> bytes:
         content_checksum=False,
         block_linked=False,
     )
-    packer.compress(data)
+    packer.compress(bytes(data))
     return bytes(packer.finish())
 
 
