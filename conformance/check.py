@@ -28,9 +28,12 @@ from spec.clauses import LEVELS, Clause
 if TYPE_CHECKING:
     from conformance.session import Session
 
-NEEDS = ("cluster", "config", "kill", "restart")
+NEEDS = ("cluster", "config", "controller", "faults", "kill", "restart")
 """What a check may ask of a target beyond an address: several brokers; broker settings of its own
-choice; a crash; a clean restart that keeps the data."""
+choice; the listener on which controllers answer brokers; nodes of a cluster that can be paused,
+killed, stopped and started one by one; a crash; a clean restart that keeps the data."""
+HARMFUL = frozenset({"controller", "faults", "kill", "restart"})
+"""Needs of checks that run by themselves, for others would notice."""
 
 
 class SelectionError(ValueError):
@@ -117,7 +120,7 @@ def check(
     - `clause`: the id of the one clause that it checks.
     - `apis`: every API whose absence makes the check not applicable, with versions where they
       matter (`"Fetch 13+"`), but not what only the session uses to prepare (CreateTopics).
-    - `needs`: any of `NEEDS`.
+    - `needs`: any of `NEEDS`; `faults` comes with `cluster`.
     - `settings`: broker settings under which the check must run; it then gets a broker of its own,
       and `config` is added to its needs.
     - `alone`: it may crash the broker or change it for others; it runs by itself, after all.
@@ -126,6 +129,7 @@ def check(
     if not re.fullmatch(r"[A-Z]{4}-\d{2}", clause):
         raise ValueError(f"{clause!r} is no clause id such as 'ACKS-02'")
     wanted = frozenset(needs) | (frozenset({"config"}) if settings else frozenset())
+    wanted |= frozenset({"cluster"}) if "faults" in wanted else frozenset()
     if unknown := wanted.difference(NEEDS):
         raise ValueError(f"a check can need {', '.join(NEEDS)}, not {', '.join(sorted(unknown))}")
     if level is not None and level not in LEVELS:
@@ -144,7 +148,7 @@ def check(
             apis=tuple(Api.parse(api) for api in apis),
             needs=wanted,
             settings=dict(settings or {}),
-            alone=alone or bool(wanted & {"kill", "restart"}),
+            alone=alone or bool(wanted & HARMFUL),
             level=level,
         )
 

@@ -10,9 +10,9 @@ from types import FrameType
 from typing import NoReturn
 
 from conformance import deviations, report
+from conformance.broker import TargetError
 from conformance.check import SelectionError, registry, select
 from conformance.runner import CHECK_TIMEOUT_S, Plan, Result, run
-from conformance.session import TargetError
 from conformance.targets.catalogue import TARGETS, open_target, parse_address
 from conformance.targets.target import Running, Target
 from spec import clauses
@@ -74,6 +74,13 @@ def parser() -> argparse.ArgumentParser:
     )
     where.add_argument("--target", metavar="NAME", help=targets)
     where.add_argument("--bootstrap-server", metavar="HOST:PORT", help="test a running broker")
+    add(
+        "--nodes",
+        type=positive_int,
+        metavar="N",
+        help="run everything on a cluster of N nodes (default: one node, and a cluster of three"
+        " for the checks that need one)",
+    )
     add(
         "--list",
         action="store_true",
@@ -177,8 +184,11 @@ def refuse_clauses_without_check(
 
 def choose_target(options: argparse.Namespace) -> Target:
     if options.bootstrap_server:
+        if options.nodes:
+            raise InputError("--nodes is for a target that is started: leave it out.")
         return Running(parse_address(options.bootstrap_server))
-    return open_target(options.target or DEFAULT_TARGET)
+    target = open_target(options.target or DEFAULT_TARGET)
+    return target.under({}, options.nodes) if options.nodes else target
 
 
 def interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -32,7 +32,7 @@ def probe(address: Address, timeout: float) -> Cluster:
     """Ask ApiVersions and Metadata. Raises Unreachable."""
     place = f"{address[0]}:{address[1]}"
     try:
-        versions = usable_versions(api_versions(address, timeout))
+        versions = versions_of(address, timeout)
         client = Client(address, versions, Transcript(), time.monotonic() + timeout)
         try:
             brokers = len(client.call("Metadata", topics=[]).brokers or ())
@@ -43,6 +43,14 @@ def probe(address: Address, timeout: float) -> Cluster:
     except (Broken, Inconclusive, NotApplicable) as error:
         raise Unreachable(f"{place} does not answer as a Kafka broker: {error}.") from None
     return Cluster(versions, brokers)
+
+
+def versions_of(address: Address, timeout: float) -> Versions:
+    """The versions that both sides know at an address, also that of a controller.
+
+    Raises OSError, Broken, Inconclusive.
+    """
+    return usable_versions(api_versions(address, timeout))
 
 
 def api_versions(address: Address, timeout: float) -> Struct:

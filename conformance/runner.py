@@ -1,6 +1,6 @@
 """Runs checks one by one against a target, and turns whatever happens into verdicts.
 
-It decides the order (what shares the broker, then what needs a broker under other settings, then
+It decides the order (what shares the broker, then what needs a cluster or other settings, then
 what may harm it), what is not applicable before it is tried, and whom to blame when the broker has
 stopped answering. It refuses to know what any check does, and prints nothing.
 """
@@ -13,16 +13,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from conformance.broker import TargetError
 from conformance.check import Check, matches
 from conformance.client import PATIENCE_S
 from conformance.deviations import Deviation
-from conformance.session import Session, TargetError
+from conformance.session import Session
 from conformance.targets.target import Target
 from conformance.transcript import Step
 from conformance.verdict import Broken, Inconclusive, Judgement, NotApplicable, Verdict, Violation
 from spec.clauses import Clause
 
 CHECK_TIMEOUT_S = 60.0
+NODES = 3
+"""The brokers of a cluster for the checks that need one."""
 ALIVE = Judgement(
     "the broker after this check",
     "does not answer ApiVersions and Metadata any more",
@@ -79,12 +82,16 @@ class Runner:
 
     def run(self, checks: Sequence[Check]) -> None:
         ready = [check for check in checks if not self._excluded(check)]
-        shared = [check for check in ready if not check.settings and not check.alone]
-        self._run_shared(self.target, shared)
-        for group in by_settings(check for check in ready if check.settings):
-            self._run_under(group)
-        for check in sorted((c for c in ready if c.alone and not c.settings), key=harm):
+        here = [check for check in ready if self._runs_here(check)]
+        self._run_shared(self.target, [check for check in here if not check.alone])
+        for group in by_place(check for check in ready if not self._runs_here(check)):
+            self._run_elsewhere(group)
+        for check in sorted((check for check in here if check.alone), key=harm):
             self._run_alone(self.target, check)
+
+    def _runs_here(self, check: Check) -> bool:
+        """Whether the target will do, with its settings and its number of brokers."""
+        return not check.settings and ("cluster" not in check.needs or self.target.size > 1)
 
     # What runs where
 
@@ -116,10 +123,11 @@ class Runner:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _run_under(self, checks: Sequence[Check]) -> None:
-        """Checks that need the same settings, on a broker of their own."""
+    def _run_elsewhere(self, checks: Sequence[Check]) -> None:
+        """Checks that need the same settings and number of brokers, on brokers of their own."""
+        nodes = NODES if "cluster" in checks[0].needs else 1
         try:
-            target = self.target.under(checks[0].settings)
+            target = self.target.under(checks[0].settings, nodes)
         except TargetError as error:
             for check in checks:
                 self._decide(self._result(check, Verdict.NOT_APPLICABLE, str(error)))
@@ -127,13 +135,12 @@ class Runner:
         try:
             target.start()
             self._run_shared(target, [check for check in checks if not check.alone])
-            for check in checks:
-                if check.alone:
-                    self._run_alone(target, check)
+            for check in sorted((check for check in checks if check.alone), key=harm):
+                self._run_alone(target, check)
         except TargetError as error:
             for check in checks:
                 if check.id not in self.results:
-                    reason = f"no broker under {dict(check.settings)}: {error}"
+                    reason = f"no brokers, {nodes}, under {dict(check.settings)}: {error}"
                     self._decide(self._result(check, Verdict.INCONCLUSIVE, reason))
         finally:
             target.stop()
@@ -226,19 +233,22 @@ class Runner:
         self.plan.progress(result)
 
 
-def by_settings(checks: Iterable[Check]) -> list[list[Check]]:
-    """The checks in groups that can share one broker."""
-    groups: dict[tuple[tuple[str, str], ...], list[Check]] = {}
+def by_place(checks: Iterable[Check]) -> list[list[Check]]:
+    """The checks in groups that can share one broker, or one cluster."""
+    groups: dict[object, list[Check]] = {}
     for check in checks:
-        groups.setdefault(tuple(sorted(check.settings.items())), []).append(check)
+        place = ("cluster" in check.needs, *sorted(check.settings.items()))
+        groups.setdefault(place, []).append(check)
     return list(groups.values())
 
 
 def harm(check: Check) -> int:
     """How much a check may harm the broker; what may crash it unannounced is last."""
-    if "restart" in check.needs:
+    if check.needs & {"controller", "faults"}:
         return 0
-    return 1 if "kill" in check.needs else 2
+    if "restart" in check.needs:
+        return 1
+    return 2 if "kill" in check.needs else 3
 
 
 def fault_of(error: Exception) -> str:

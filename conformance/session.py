@@ -1,10 +1,11 @@
 """What a check holds in its hands: connections by role, unique names, preparations, judgement.
 
-Four kinds of methods. *Connections*: `broker`, `connect`, `leader`, `coordinator`; on a cluster
-the last two are other addresses than the first. *Preparations* (`create_topic`, `coordinator`,
-`restart`): whatever goes wrong in them is inconclusive, since the check does not judge them.
-*Conveniences* (`produce`, `fetch`, `read`, `list_offset`): ordinary calls with the long nested
-fields filled in; what they meet counts for the check. `permit` and its like judge.
+Five kinds of methods. *Connections*: `broker`, `connect`, `leader`, `coordinator`, `node`,
+`controller`; on a cluster these are different addresses. *Faults*: what befalls one node.
+*Preparations* (`create_topic`, `coordinator`, `restart`): whatever goes wrong in them is
+inconclusive, since the check does not judge them. *Conveniences* (`produce`, `fetch`, `read`,
+`list_offset`): ordinary calls with the long nested fields filled in; what they meet counts for
+the check. `permit` and its like judge.
 
 A session remembers the topics and groups that it named and deletes them in the end. It never
 sleeps in a check's stead: `poll_until` waits for conditions, the client for bytes.
@@ -15,9 +16,10 @@ import itertools
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from conformance import lookup, requests
+from conformance.broker import Broker, TargetError
 from conformance.client import PATIENCE_S, Address, Client, Versions, violation
 from conformance.judge import Condition, permit
 from conformance.lookup import GROUP
@@ -32,30 +34,6 @@ Value = TypeVar("Value")
 POLL_INTERVAL_S = 0.02
 PREPARATION_TIMEOUT_S = 20.0
 CLEAN_UP_TIMEOUT_S = 5.0
-
-
-class TargetError(Exception):
-    """A target could not be started or restarted; the argument is one line for the user."""
-
-
-class Broker(Protocol):
-    """What a session knows of the broker that it talks to."""
-
-    @property
-    def address(self) -> Address: ...
-
-    @property
-    def versions(self) -> Versions: ...
-
-    @property
-    def newest_usable(self) -> Mapping[str, int]:
-        """By API, the version to use by default where newer ones are advertised but broken."""
-
-    def restart(self) -> None:
-        """Stop cleanly and start again on the same data; return when it answers."""
-
-    def crash(self) -> None:
-        """End the process without warning and start it again on the same data."""
 
 
 class Session:
@@ -76,6 +54,8 @@ class Session:
         self._numbers = itertools.count(1)
         self._topics: list[str] = []
         self._groups: list[str] = []
+        self._addresses: dict[int, Address] = {}
+        self._unhealed = False
 
     # Connections
 
@@ -88,12 +68,17 @@ class Session:
         """A further connection, to the bootstrap address or to where `near` is connected."""
         return self.connect_to(near.address if near else self.target.address, client_id)
 
-    def connect_to(self, address: Address, client_id: str | None = "brokerspec") -> Client:
-        """A further connection to an address."""
+    def connect_to(
+        self,
+        address: Address,
+        client_id: str | None = "brokerspec",
+        versions: Versions | None = None,
+    ) -> Client:
+        """A further connection to an address, where `versions` are known to both sides."""
         try:
             client = Client(
                 address,
-                self.target.versions,
+                self.target.versions if versions is None else versions,
                 self.transcript,
                 self.deadline,
                 client_id,
@@ -137,6 +122,45 @@ class Session:
             )
         self._coordinators[key, kind] = client.address
         return client
+
+    def node(self, node_id: int) -> Client:
+        """The default connection to a broker of the cluster."""
+        if node_id not in self._addresses:
+            with preparing(f"finding broker {node_id}"):
+                for each in self.broker.call("Metadata", topics=[]).brokers:
+                    self._addresses[each.node_id] = each.host, each.port
+        if node_id not in self._addresses:
+            raise Inconclusive(f"there is no broker {node_id}")
+        return self._client(self._addresses[node_id])
+
+    def controller(self, node_id: int) -> Client:
+        """A new connection to where a node listens as a controller, as brokers have it."""
+        try:
+            address, versions = self.target.controller(node_id)
+        except TargetError as error:
+            raise NotApplicable(str(error)) from None
+        return self.connect_to(address, versions=versions)
+
+    # Faults: what befalls one node, and is undone when the check is over
+
+    def kill(self, node_id: int) -> None:
+        """End a node without warning."""
+        self._befalls(node_id, "is killed", self.target.kill)
+
+    def pause(self, node_id: int) -> None:
+        """Let a node stand still with its connections open, as one that is cut off."""
+        self._befalls(node_id, "stands still", self.target.pause)
+
+    def resume(self, node_id: int) -> None:
+        self._befalls(node_id, "goes on", self.target.resume)
+
+    def stop_node(self, node_id: int) -> None:
+        """Stop a node as its operator would, and wait for its end."""
+        self._befalls(node_id, "is stopped cleanly", self.target.stop_node)
+
+    def start_node(self, node_id: int) -> None:
+        """Start a node on its data, and wait until it answers."""
+        self._befalls(node_id, "is started", self.target.start_node)
 
     # Names and preparations
 
@@ -325,6 +349,9 @@ class Session:
     def close(self) -> None:
         """Delete what was made, as far as the broker lets us, and close every connection."""
         self._forget_connections()
+        if self._unhealed:
+            with contextlib.suppress(TargetError):  # The runner asks whether it still answers.
+                self.target.heal()
         self.deadline = time.monotonic() + CLEAN_UP_TIMEOUT_S
         self.transcript = Transcript()
         with contextlib.suppress(Broken, Inconclusive, NotApplicable):
@@ -347,6 +374,19 @@ class Session:
             action()
         except TargetError as error:
             raise Inconclusive(f"the broker did not come back: {error}") from None
+
+    def _befalls(self, node_id: int, what: str, action: Callable[[int], None]) -> None:
+        self.node(node_id)  # to know its address later, when it cannot be asked
+        self.transcript.note(f"node {node_id} {what}")
+        self._unhealed = True
+        try:
+            action(node_id)
+        except TargetError as error:
+            raise Inconclusive(f"node {node_id}: {error}") from None
+        self.forget_leaders()
+        client = self._clients.pop(self._addresses[node_id], None)
+        if client is not None:
+            client.close()
 
     def _forget_connections(self) -> None:
         for client in self._opened:

@@ -1,7 +1,7 @@
-"""Apache Kafka: one node, broker and controller in one, with its data in a fresh folder.
+"""Apache Kafka: nodes that are broker and controller in one, with their data in fresh folders.
 
-The jars come from KAFKA_HOME, or from Maven once per version, into the cache of the user. The
-settings are those of a cluster of one; times are short so that the suite need not wait.
+The jars come from KAFKA_HOME, or from Maven once per version, into the cache of the user. Times
+are short so that the suite need not wait.
 """
 
 import os
@@ -11,32 +11,21 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from conformance.session import TargetError
-from conformance.targets.process import free_port
-from conformance.targets.target import Profile, Started
+from conformance.broker import TargetError
+from conformance.targets.nodes import CLUSTER_ID, NODES_CAN, Nodes
+from conformance.targets.target import Profile
 
 NEWEST = "[4.0,5.0)"
 MAVEN_TIMEOUT_S = 900.0
 FORMAT_TIMEOUT_S = 60.0
-CLUSTER_ID = "YnJva2Vyc3BlYy1vbmUtMQ"
 JAVA_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 LOG_OPTIONS = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",)
 DOWNLOAD = ("--batch-mode", "--quiet", "dependency:copy-dependencies")
 
-ONE_NODE = {
-    "process.roles": "broker,controller",
-    "node.id": "1",
-    "controller.listener.names": "CONTROLLER",
-    "offsets.topic.replication.factor": "1",
-    "offsets.topic.num.partitions": "1",
-    "transaction.state.log.replication.factor": "1",
-    "transaction.state.log.min.isr": "1",
-    "transaction.state.log.num.partitions": "1",
-    "share.coordinator.state.topic.replication.factor": "1",
-    "share.coordinator.state.topic.min.isr": "1",
-    "share.coordinator.state.topic.num.partitions": "1",
-}
 FAST = {
+    "offsets.topic.num.partitions": "1",
+    "transaction.state.log.num.partitions": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
     "broker.heartbeat.interval.ms": "200",
     "broker.session.timeout.ms": "1000",
     "group.initial.rebalance.delay.ms": "0",
@@ -75,50 +64,43 @@ POM = """\
 """
 
 
-class ApacheKafka(Started):
+class ApacheKafka(Nodes):
     """`kafka.Kafka` on Java. `version` is that of the jars to fetch; None takes the newest 4.x."""
 
+    program_settings = FAST
+
     def __init__(
-        self, settings: Mapping[str, str] | None = None, version: str | None = None
+        self,
+        settings: Mapping[str, str] | None = None,
+        count: int = 1,
+        version: str | None = None,
     ) -> None:
-        super().__init__(settings)
+        super().__init__(settings, count)
         self._java = find("java", "Java 17 or newer")
         self._jars = jars(version)
         self.profile = Profile(
             name="apache-kafka",
             version=version_of(self._jars),
-            capabilities=frozenset({"config", "kill", "restart"}),
+            capabilities=NODES_CAN,
         )
         self._asked_version = version
 
     @property
     def selector(self) -> list[str]:
-        version = f":{self._asked_version}" if self._asked_version else ""
-        return ["--target", self.profile.name + version]
+        kind, name, *rest = super().selector
+        return [kind, name + (f":{self._asked_version}" if self._asked_version else ""), *rest]
 
-    def under(self, settings: Mapping[str, str]) -> "ApacheKafka":
-        return ApacheKafka(settings, self._asked_version)
+    def under(self, settings: Mapping[str, str], nodes: int = 1) -> "ApacheKafka":
+        return ApacheKafka(settings, nodes, self._asked_version)
 
-    def command(self, port: int, folder: Path) -> list[str]:
-        properties = folder / "server.properties"
-        lines = {**ONE_NODE, **FAST, **listeners(port), "log.dirs": str(folder / "data")}
-        lines |= self.settings
-        properties.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
+    def prepare(self, properties: Path) -> None:
         format_storage([*self._virtual_machine(), "kafka.tools.StorageTool"], properties)
+
+    def node_command(self, properties: Path) -> list[str]:
         return [*self._virtual_machine(), "kafka.Kafka", str(properties)]
 
     def _virtual_machine(self) -> list[str]:
         return [self._java, *JAVA_OPTIONS, *LOG_OPTIONS, "-cp", str(self._jars / "*")]
-
-
-def listeners(port: int) -> dict[str, str]:
-    """Where clients and the controller meet the node."""
-    controller_port = free_port()
-    return {
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
-        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-    }
 
 
 def format_storage(tool: list[str], properties: Path) -> None:

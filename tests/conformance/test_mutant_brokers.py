@@ -25,13 +25,15 @@ class MutantBroker(Reference):
 
     module = "tests.conformance.mutant_broker"
 
-    def __init__(self, mutant: Mutant, settings: Mapping[str, str] | None = None) -> None:
-        super().__init__(settings)
+    def __init__(
+        self, mutant: Mutant, settings: Mapping[str, str] | None = None, count: int = 1
+    ) -> None:
+        super().__init__(settings, count)
         self.mutant = mutant
         self.arguments = (mutant.as_argument(),)
 
-    def under(self, settings: Mapping[str, str]) -> "MutantBroker":
-        return MutantBroker(self.mutant, settings)
+    def under(self, settings: Mapping[str, str], nodes: int = 1) -> "MutantBroker":
+        return MutantBroker(self.mutant, settings, nodes)
 
 
 def judge(mutant: Mutant) -> Result:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from conformance.broker import TargetError
 from conformance.client import PATIENCE_S
-from conformance.session import Session, TargetError
+from conformance.session import Session
 from conformance.targets import process, target
 from conformance.targets.reference import Reference
 from conformance.targets.target import Profile, Started

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.targets.apache_kafka import FAST, JAVA_OPTIONS, ONE_NODE, cache, listeners
+from conformance.targets.apache_kafka import FAST, JAVA_OPTIONS, cache
+from conformance.targets.nodes import ALONE, place
 from conformance.targets.process import free_port
 from tests.impl.broker_process import PATIENCE_S, broker
 
@@ -31,7 +32,7 @@ TOPIC = "orders"
 @contextmanager
 def apache_kafka(folder: Path, properties: Path) -> Iterator[str]:
     port = free_port()
-    settings = {**ONE_NODE, **FAST, **listeners(port), "log.dirs": str(folder)}
+    settings = {**place(1, port, {1: free_port()}, folder), **ALONE, **FAST}
     properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     command = ["java", *JAVA_OPTIONS, "-cp", str(JARS / "*"), "kafka.Kafka", str(properties)]
     output = properties.with_suffix(".log")
