@@ -14,8 +14,6 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-import crc32c
-
 from impl.core.cluster.messages import Endpoint
 from impl.core.cluster.metadata_records import ConfigRecord, MetadataRecord
 from impl.core.events import Call, Output, Reply, Send
@@ -26,6 +24,7 @@ from impl.core.quorum.metadata_log import MetadataLog
 from impl.core.quorum.quorum import Quorum
 from impl.core.refusal import KafkaError
 from impl.core.storage import MemoryStorage
+from impl.shell.platform import platform as node_platform
 
 START_MS = 1_700_000_000_000
 CLUSTER_ID = "cluster"
@@ -58,13 +57,10 @@ def text_of(record: MetadataRecord) -> str:
 
 
 def platform(storage: MemoryStorage, random: Random) -> Platform:
-    def nothing(_codec: int, _content: Any) -> bytes | None:
-        return None
-
     def new_id() -> UUID:
         return UUID(int=random.getrandbits(128))
 
-    return Platform(storage, crc32c.crc32c, nothing, nothing, new_id)
+    return node_platform(storage, new_id)
 
 
 class RuleBroken(Exception):  # noqa: N818 (a finding, not a fault of the test)

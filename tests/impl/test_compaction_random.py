@@ -21,7 +21,7 @@ from impl.core.config import BrokerConfig, TopicConfig
 from impl.core.log import cleaned_batch, cleaner, log
 from impl.core.log.batch import TRANSACTIONAL, BatchHeader, with_delete_horizon
 from impl.core.log.compaction import Cleaning
-from impl.core.log.markers import read_marker
+from impl.core.log.markers import ProducerIdentity, read_marker
 from impl.core.log.producer_state import ProducerStates
 from impl.core.log.segment import Segment
 from impl.core.log.transaction_trace import TransactionTrace
@@ -93,7 +93,7 @@ class Simulation:
             self.written.append(Written(record, producer_id, is_transactional))
 
     def end(self, producer_id: int, kind: int) -> None:
-        if self.log.producers.states.is_in_transaction(producer_id):
+        if self.log.producers.states.is_in_transaction(ProducerIdentity(producer_id, 0)):
             for each in self.written:
                 if each.producer_id == producer_id:
                     self.decided.setdefault(each.record.offset, kind == COMMIT)
