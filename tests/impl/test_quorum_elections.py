@@ -262,22 +262,28 @@ def test_who_has_the_longest_log_is_to_lead_next() -> None:
     assert {end.preferred_candidates for end in ends} == {(ahead, behind)}
 
 
+def test_in_a_new_cluster_nobody_waits_for_the_first_leader() -> None:
+    world = QuorumWorld(3)
+    assert world.settle() < 500
+    assert world.leader == 1
+
+
 def test_a_vote_gives_the_candidate_time() -> None:
     def alone() -> QuorumWorld:
         world = QuorumWorld(3)
-        world.kill(2)
+        world.kill(1)
         world.kill(3)
-        world.ask(1, pre_vote(2, 1))
+        world.ask(2, pre_vote(1, 1))
         return world
 
     def seeks_votes(world: QuorumWorld) -> bool:
-        return any(node == 1 and isinstance(send.request, Vote) for node, send in world.sent)
+        return any(node == 2 and isinstance(send.request, Vote) for node, send in world.sent)
 
     world = alone()
     patience_ms = world.run_until(lambda: seeks_votes(world))
     other = alone()
     other.run(patience_ms - 1)
-    assert is_granted(other, 1, vote(2, 1))
+    assert is_granted(other, 2, vote(1, 1))
     other.run(999)
     assert not seeks_votes(other)
 

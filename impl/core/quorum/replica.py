@@ -111,6 +111,9 @@ class Replica:
             self.role = Candidate(self._own_vote(), self._election_deadline_ms(now_ms))
         elif state.leader_id is not None and state.leader_id in self.voters:
             self.role = Follower(state.leader_id, self.fetch_deadline_ms(now_ms))
+        elif state.epoch == 0 and self.node_id == min(self.voters):
+            # A new cluster has no leader to wait for, so one of its voters begins at once.
+            self.role = Unattached(now_ms)
         else:
             self.role = Unattached(self._election_deadline_ms(now_ms))
 
