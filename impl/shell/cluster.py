@@ -25,7 +25,7 @@ _FILE = "cluster.properties"
 _LOOPBACK = "127.0.0.1"
 _BACKLOG = 512
 # What each broker is given here, and nobody else can give.
-_ASSIGNED = frozenset(
+ASSIGNED = frozenset(
     {
         "advertised.listeners",
         "broker.id",
@@ -50,7 +50,7 @@ def plan_cluster(
     The sockets are bound for all of them at once, so that each can reach the others as soon as it
     runs. Raises InputError or ConfigError.
     """
-    taken = sorted(_ASSIGNED & given.keys())
+    taken = sorted(ASSIGNED & given.keys())
     if taken:
         raise ConfigError(f"{taken[0]} is not to be given with --cluster, which sets it itself.")
     with ExitStack() as bound:

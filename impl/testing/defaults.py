@@ -1,0 +1,37 @@
+"""The properties with which the brokers of the double differ from Apache Kafka's defaults.
+
+In a test, waiting is what costs: who is dead is to be found out within a second or two, a group is
+to have its assignment at once, and the brokers' own topics are to be small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def default_properties(brokers: int) -> Mapping[str, str]:
+    replicas = str(min(brokers, 3))
+    in_sync = str(min(brokers, 2))
+    return {
+        # Brokers and controllers that died are replaced after about a second.
+        "broker.heartbeat.interval.ms": "100",
+        "broker.session.timeout.ms": "1000",
+        "controller.quorum.election.backoff.max.ms": "100",
+        "controller.quorum.election.timeout.ms": "200",
+        "controller.quorum.fetch.timeout.ms": "1000",
+        "controller.quorum.request.timeout.ms": "1000",
+        # A follower that hangs leaves the in-sync replicas after about two seconds.
+        "replica.fetch.backoff.ms": "50",
+        "replica.lag.time.max.ms": "2000",
+        "replica.socket.timeout.ms": "2000",
+        # Groups begin at once, and may have short sessions.
+        "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "100",
+        # As many replicas as there are brokers, up to three; small topics of the brokers' own.
+        "default.replication.factor": replicas,
+        "offsets.topic.num.partitions": "4",
+        "offsets.topic.replication.factor": replicas,
+        "transaction.state.log.min.isr": in_sync,
+        "transaction.state.log.num.partitions": "4",
+        "transaction.state.log.replication.factor": replicas,
+    }
