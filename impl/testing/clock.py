@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from impl.shell.platform import now_ms
 
-BEAT_S = 0.1
-LONGEST_TURN_MS = 500
+BEAT_S = 0.05
+LONGEST_TURN_MS = 250
 
 
 class Clock:

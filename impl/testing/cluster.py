@@ -30,8 +30,8 @@ class Cluster:
     """Kafka brokers 1, 2, ... in this process, up and ready as soon as it is made.
 
     Use it in a `with` or `async with` statement, or call `close`; at the end of the process it
-    closes itself. Every method may be called from any thread. All return within moments, apart from
-    those that wait for something to come about (`start`, `stop`, `create_topic`, `elect`,
+    closes itself. Every method may be called from any thread. All return within moments, apart
+    from those that wait for something to come about (`start`, `stop`, `create_topic`, `elect`,
     `wait_until`): in a coroutine, call these by `asyncio.to_thread`.
 
     `properties` are those of Apache Kafka's server.properties, for all brokers;
@@ -199,9 +199,9 @@ class Cluster:
     def partition(self, *groups: Collection[Party]) -> None:
         """Let nothing pass between the groups, in place of a partition that there was before.
 
-        A group is a set of brokers, and may have `CLIENTS` in it: `partition({1, CLIENTS}, {2, 3})`.
-        Nobody is told: who asks somebody in another group waits in vain. Who is in no group
-        reaches all.
+        A group is a set of brokers, and may have `CLIENTS` in it:
+        `partition({1, CLIENTS}, {2, 3})`. Nobody is told: who asks somebody in another group waits
+        in vain. Who is in no group reaches all.
         """
         named = Counter(party for group in groups for party in group)
         for party, count in named.items():

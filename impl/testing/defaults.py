@@ -13,17 +13,18 @@ def default_properties(brokers: int) -> Mapping[str, str]:
     replicas = str(min(brokers, 3))
     in_sync = str(min(brokers, 2))
     return {
-        # Brokers and controllers that died are replaced after about a second.
-        "broker.heartbeat.interval.ms": "100",
-        "broker.session.timeout.ms": "1000",
+        # Brokers that died are missed after half a second, controllers after a second.
+        "broker.heartbeat.interval.ms": "50",
+        "broker.session.timeout.ms": "500",
         "controller.quorum.election.backoff.max.ms": "100",
-        "controller.quorum.election.timeout.ms": "200",
-        "controller.quorum.fetch.timeout.ms": "1000",
+        "controller.quorum.election.timeout.ms": "100",
+        "controller.quorum.fetch.timeout.ms": "750",
         "controller.quorum.request.timeout.ms": "1000",
-        # A follower that hangs leaves the in-sync replicas after about two seconds.
+        # Followers leave the in-sync replicas after a second, and return at once.
         "replica.fetch.backoff.ms": "50",
-        "replica.lag.time.max.ms": "2000",
-        "replica.socket.timeout.ms": "2000",
+        "replica.fetch.wait.max.ms": "100",
+        "replica.lag.time.max.ms": "1000",
+        "replica.socket.timeout.ms": "1000",
         # Groups begin at once, and may have short sessions.
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "100",

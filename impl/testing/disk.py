@@ -1,4 +1,4 @@
-"""What a broker of the double writes to: memory, or a folder that can be looked into afterwards."""
+"""What a broker of the double writes to: memory, or a folder that can be looked into."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ class _Struck:
 
 
 def _fits(fault: Fault, request: Request) -> bool:
-    """Whether an error can be told in answer to this request; closing a connection tells it too."""
+    """Whether it can be told in answer to this request; a closed connection tells it too."""
     if fault.error is None or _expects_no_answer(request):
         return True
     return refuse(request, fault.error) is not None

@@ -54,7 +54,8 @@ class Topics:
 
         def look(core: Broker) -> tuple[int, Assignment | None]:
             known = core.catalogue.topics.get(topic)
-            return core.metadata_offset, known and known.partitions.get(partition)
+            found = None if known is None else known.partitions.get(partition)
+            return core.metadata_offset, found
 
         views = [machine.look(look) for machine in self.up()]
         if not views:
@@ -105,7 +106,7 @@ class Topics:
         if leader not in known.isr:
             members = ", ".join(map(str, sorted(known.isr))) or "none"
             raise ClusterError(
-                f"broker {leader} is no in-sync replica of {topic}-{partition}: these are {members}."
+                f"broker {leader} is not in sync with {topic}-{partition}: these are {members}."
             )
         if known.replicas[0] == leader:
             return
