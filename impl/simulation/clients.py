@@ -53,9 +53,13 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Read:
+    """One record that a reader was given, in answer to what it asked when."""
+
     partition: int
     offset: int
     value: bytes
+    leader_epoch: int
+    asked_ms: int
     at_ms: int
 
 
@@ -192,25 +196,28 @@ class Consumer(Client):
             return
         asked = FetchPartition(self.topic, self._partition, self.position, 1 << 20)
         request = Fetch(500, 1, 1 << 20, (asked,), isolation_level=self._isolation_level)
-        self.ask(leader, request, self._fetched)
+        asked_ms = self.simulation.now_ms
+        self.ask(leader, request, lambda answer: self._fetched(answer, asked_ms))
 
-    def _fetched(self, answer: Fetched | None) -> None:
+    def _fetched(self, answer: Fetched | None, asked_ms: int) -> None:
         outcome = answer.partitions[0] if answer is not None and answer.partitions else None
         if outcome is None or outcome.error:
             self.leaders.pop(self._partition, None)
             self.later(self._poll)
             return
-        for offset, value in records_of(outcome.records):
+        now_ms = self.simulation.now_ms
+        for offset, value, leader_epoch in records_of(outcome.records):
             if offset >= self.position:
                 self.position = offset + 1
-                now_ms = self.simulation.now_ms
-                self.history.append(Read(self._partition, offset, value, now_ms))
+                self.history.append(
+                    Read(self._partition, offset, value, leader_epoch, asked_ms, now_ms)
+                )
         self.later(self._poll, 10)
 
 
-def records_of(batches: Any) -> Sequence[tuple[int, bytes]]:
-    """Offset and value of every record of the batches of clients."""
-    found: list[tuple[int, bytes]] = []
+def records_of(batches: Any) -> Sequence[tuple[int, bytes, int]]:
+    """Offset, value and leader epoch of every record of the batches of clients."""
+    found: list[tuple[int, bytes, int]] = []
     position = 0
     while position < len(batches):
         header = read_header(batches, position)
@@ -218,7 +225,11 @@ def records_of(batches: Any) -> Sequence[tuple[int, bytes]]:
         position += header.size
         if not header.is_control:
             found += (
-                (header.base_offset + record.offset_delta, bytes(record.value or b""))
+                (
+                    header.base_offset + record.offset_delta,
+                    bytes(record.value or b""),
+                    header.partition_leader_epoch,
+                )
                 for record in read_records(header, payload)
             )
     return found

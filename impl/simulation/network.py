@@ -53,12 +53,11 @@ class _Asked:
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """One lane between two nodes. `life` tells a connection from the one that took its place."""
+    """One lane between two nodes."""
 
     source: int
     target: int
     lane: str
-    life: int
     queue: deque[_Asked] = field(default_factory=deque)
     is_busy: bool = False
     is_open: bool = True
@@ -72,7 +71,6 @@ class Network:
         self._receivers: dict[int, Receiver] = {}
         self._connections: dict[tuple[int, int, str], Connection] = {}
         self._cut: set[frozenset[int]] = set()
-        self._lives = 0
 
     # Who is there, and who can hear whom
 
@@ -111,8 +109,7 @@ class Network:
         key = source, target, lane
         connection = self._connections.get(key)
         if connection is None or not connection.is_open:
-            self._lives += 1
-            connection = self._connections[key] = Connection(source, target, lane, self._lives)
+            connection = self._connections[key] = Connection(source, target, lane)
         asked = _Asked(request, then, timeout_ms)
         connection.queue.append(asked)
         self._schedule.after(timeout_ms, lambda: self._give_up(connection, asked))
@@ -143,8 +140,7 @@ class Network:
             self._repeat(connection, asked)
 
     def _repeat(self, connection: Connection, asked: _Asked) -> None:
-        self._lives += 1
-        stray = Connection(connection.source, connection.target, connection.lane, self._lives)
+        stray = Connection(connection.source, connection.target, connection.lane)
 
         def arrive() -> None:
             receiver = self._receivers.get(connection.target)

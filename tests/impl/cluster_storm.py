@@ -39,12 +39,19 @@ IDEMPOTENT = 1
 
 
 class Storm:
-    def __init__(self, seed: int, faults: Sequence[Fault], duration_ms: int) -> None:
+    def __init__(
+        self, seed: int, faults: Sequence[Fault], duration_ms: int, *, pause_ms: int = 100
+    ) -> None:
         self.simulation = Simulation(seed, properties=PROPERTIES)
         self._begin()
         self.producers = [
             Producer(
-                self.simulation, 1_001 + n, TOPIC, n, is_idempotent=n == IDEMPOTENT, pause_ms=100
+                self.simulation,
+                1_001 + n,
+                TOPIC,
+                n,
+                is_idempotent=n == IDEMPOTENT,
+                pause_ms=pause_ms,
             )
             for n in PARTITIONS
         ]
@@ -118,10 +125,16 @@ class Storm:
         return [f"partition {partition}: {each}" for each in found]
 
 
-def storm(seed: int, duration_ms: int = 25_000, kinds: Sequence[str] = KINDS) -> Storm:
-    """The storm of a seed."""
+def storm(
+    seed: int,
+    duration_ms: int = 25_000,
+    kinds: Sequence[str] = KINDS,
+    *,
+    pause_ms: int = 100,
+) -> Storm:
+    """The storm of a seed; its producers rest for `pause_ms` after each answer."""
     faults = draw(Random(seed), (1, 2, 3), duration_ms, kinds=kinds, mean_pause_ms=4_000)
-    return Storm(seed, faults, duration_ms)
+    return Storm(seed, faults, duration_ms, pause_ms=pause_ms)
 
 
 def _number(value: bytes) -> int:
