@@ -165,11 +165,17 @@ class _Lane:
         question.done(answer)
 
     def give_up(self, reason: str) -> None:
-        """Give up the connection and what was to be asked on it; the next one has to wait."""
+        """Give up the connection and what was to be asked on it; the next one has to wait.
+
+        But no longer than before, if it was not even tried: else a lane whose questions have less
+        patience than it has itself would never try again.
+        """
         _log.info("lane %s to node %d: %s", self._name, self._to.node_id, reason)
+        was_tried = self._connection is not None or self._opening is not None
         self._disconnect()
-        self._backoff_s = min(max(2 * self._backoff_s, FIRST_BACKOFF_S), LONGEST_BACKOFF_S)
-        self._not_before = self._loop.time() + self._backoff_s * random.uniform(0.8, 1.2)
+        if was_tried:
+            self._backoff_s = min(max(2 * self._backoff_s, FIRST_BACKOFF_S), LONGEST_BACKOFF_S)
+            self._not_before = self._loop.time() + self._backoff_s * random.uniform(0.8, 1.2)
         for question in self._questions_left():
             question.done(None)
 

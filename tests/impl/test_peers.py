@@ -284,6 +284,69 @@ def test_a_dead_node_is_tried_less_and_less_often() -> None:
     play(story)
 
 
+def test_questions_with_little_patience_do_not_put_off_the_next_connection() -> None:
+    async def story(world: World) -> None:
+        await world.listen(*[close_after_a_request] * 4, serve_all)
+        for count in range(1, 5):
+            world.ask("a")
+            await world.hear(count)
+        while world.heard[-1] != ("gg", 2):
+            assert len(world.heard) < 100
+            world.ask("gg", timeout_ms=int(FIRST_BACKOFF_S * 1000))
+            await world.hear(len(world.heard) + 1)
+
+    play(story)
+
+
+def cut_off(world: World, node_id: int) -> None:
+    world.peers = Peers("test", lambda other: other != node_id)
+
+
+def test_a_node_out_of_reach_is_not_talked_to() -> None:
+    async def story(world: World) -> None:
+        await world.listen(serve_all)
+        cut_off(world, 2)
+        world.ask("a", timeout_ms=20)
+        assert await world.hear(1) == [("a", None)]
+        assert world.connections == 0
+
+    play(story)
+
+
+def test_an_answer_of_a_node_that_got_out_of_reach_is_not_heard() -> None:
+    async def story(world: World) -> None:
+        reached = {2}
+        world.peers = Peers("test", reached.__contains__)
+
+        async def answer_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            request = await receive(reader)
+            reached.clear()
+            answer(writer, request)
+            await reader.read()
+
+        await world.listen(answer_late, serve_all)
+        world.ask("a", timeout_ms=50)
+        assert await world.hear(1) == [("a", None)]
+        reached.add(2)
+        world.ask("gg")
+        assert (await world.hear(2))[1:] == [("gg", 2)]
+
+    play(story)
+
+
+def test_who_reconnects_gets_no_answer_to_what_was_asked_before() -> None:
+    async def story(world: World) -> None:
+        await world.listen(never_answer, serve_all)
+        world.ask("a")
+        while world.connections < 1:
+            await asyncio.sleep(0)
+        world.peers.reconnect()
+        world.ask("gg")
+        assert await world.hear(2) == [("a", None), ("gg", 2)]
+
+    play(story)
+
+
 def test_a_large_answer_is_one_answer() -> None:
     describe = Asking(
         "ListGroups", 0, lambda _: Struct(), lambda body: [g.group_id for g in body.groups]
