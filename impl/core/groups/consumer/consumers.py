@@ -149,12 +149,13 @@ class Consumers:
         return None
 
     def _subscribe(self, draft: Draft, request: ConsumerHeartbeat) -> bool:
-        known = draft.group.members.get(request.member_id)
-        before = Subscription() if known is None else known.subscription
-        if request.regex != before.regex:
-            check_subscription(request)
-        subscription = _updated(before, request)
-        return draft.subscribe(request.member_id, subscription)
+        """Who joins says everything, also where it takes the place of another."""
+        check_subscription(request)
+        member = draft.group.members.get(request.member_id)
+        known = Subscription() if member is None else member.subscription
+        if request.member_epoch == JOINING:
+            known = Subscription()
+        return draft.subscribe(request.member_id, _updated(known, request))
 
     def _leave(self, shard: Shard, request: ConsumerHeartbeat) -> ConsumerHeartbeatReply:
         """GRPS-24."""
