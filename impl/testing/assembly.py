@@ -11,6 +11,7 @@ from impl.core.config import ConfigError
 from impl.core.storage import Storage
 from impl.shell.cluster import ASSIGNED
 from impl.shell.identity import random_id
+from impl.shell.java_properties import parse_java_properties
 from impl.shell.network import Address
 from impl.shell.network import Network as Listeners
 from impl.shell.node import Node, Outside, Sockets
@@ -53,7 +54,8 @@ class Assembly:
         self.taps = {
             n: Tap(n, self.network, self.faults, self.journal, self._is_client) for n in ids
         }
-        self.cluster_id = random_id()
+        self._cluster_id = _known_cluster_id(folder) or random_id()
+        self._own = random_id()
         sockets = _bind_all(ids, port)
         self._voters = {
             node_id: Endpoint(node_id, HOST, each.controller.getsockname()[1])
@@ -77,18 +79,18 @@ class Assembly:
                 self.taps[node_id],
             )
             listeners = Listeners(clients, clients, voters=self._voters)
-            return Node(storage, config, listeners, sockets, self.cluster_id, outside)
+            return Node(storage, config, listeners, sockets, self._cluster_id, outside)
 
         return Machine(node_id, make_node, disk, sockets)
 
     # Who asks
 
     def client_id(self, name: str) -> str:
-        """That of somebody who belongs to the cluster."""
-        return f"{name}@{self.cluster_id}"
+        """That of somebody who belongs to the cluster, which nobody else can have."""
+        return f"{name}@{self._own}"
 
     def _is_client(self, client_id: str | None) -> bool:
-        return client_id is None or not client_id.endswith(f"@{self.cluster_id}")
+        return client_id is None or not client_id.endswith(f"@{self._own}")
 
 
 def _read(node_id: int, brokers: int, given: Mapping[str, object]) -> NodeProperties:
@@ -123,5 +125,17 @@ def _bind_all(ids: range, port: int) -> dict[int, Sockets]:
     return sockets
 
 
+def _known_cluster_id(folder: Path | None) -> str | None:
+    """Whose data a folder holds that was used before."""
+    kept = None if folder is None else _folder_of(folder, 1) / "meta.properties"
+    if kept is None or not kept.exists():
+        return None
+    return parse_java_properties(kept.read_text()).get("cluster.id")
+
+
+def _folder_of(folder: Path, node_id: int) -> Path:
+    return folder / f"broker-{node_id}"
+
+
 def _disk(folder: Path | None, node_id: int) -> Disk:
-    return MemoryDisk() if folder is None else FolderDisk(folder / f"broker-{node_id}")
+    return MemoryDisk() if folder is None else FolderDisk(_folder_of(folder, node_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import subprocess
@@ -95,6 +96,10 @@ class Client:
         received, body = self.receive(api_name, api_version)
         assert received == sent
         return body
+
+    def has_news(self) -> bool:
+        """Whether an answer, or the end of the connection, waits to be read."""
+        return bool(select.select([self._socket], [], [], 0)[0])
 
     def is_closed_by_peer(self) -> bool:
         try:

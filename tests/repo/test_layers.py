@@ -38,6 +38,7 @@ TABLE: dict[str, tuple[set[str], set[str], set[str]]] = {
     "model.contracts": ({"model.lang", "model.contracts", "model.areas"}, set(), set()),
     "model.areas": ({"model.lang", "model.contracts", "model.areas"}, set(), set()),
     "impl": ({"impl", "spec"}, set(), set()),
+    "impl.testing.pytest_plugin": ({"impl.testing"}, {"pytest"}, set()),
     "impl.core": ({"impl.core", "spec"}, set(), NO_IO),
     "impl.wire": ({"impl.wire", "spec"}, set(), set()),
     "impl.shell": ({"impl", "spec"}, {"crc32c", "cramjam"}, set()),
