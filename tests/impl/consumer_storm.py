@@ -100,7 +100,7 @@ class Storm:
             self.waiting = [pair for pair in self.waiting if pair[0] is not client]
 
     def pass_time(self) -> None:
-        self.world.pass_time(self.random.choice([1_000, 10_000, 30_000]))
+        self.world.pass_time(self.random.choice([1_000, 10_000, 60_000]))
 
     def commit(self) -> None:
         self.world.commit_log()
@@ -131,10 +131,10 @@ class Storm:
 
     def step(self) -> None:
         moves = (
-            [self.heartbeat] * 8
+            [self.heartbeat] * 12
             + [self.slow_heartbeat] * 3
-            + [self.commit] * 6
-            + [self.join] * 2
+            + [self.commit] * 10
+            + [self.join] * 5
             + [self.take_over, self.leave] * 2
             + [self.pass_time, self.lose_answer, self.crash]
             + [self.change_topics, self.want_other_topics]

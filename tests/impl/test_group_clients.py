@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,15 @@ POLL_INTERVAL_S = 0.01
 
 
 @contextmanager
-def broker(folder: Path, port: int = 0) -> Iterator[str]:
-    """A broker as anyone would start it; gives its address."""
+def broker(folder: Path, port: int = 0, options: Mapping[str, str] | None = None) -> Iterator[str]:
+    """A broker as anyone would start it, with these options; gives its address."""
     command = [sys.executable, "-m", "brokerspec", "broker", "--port", str(port)]
     # Not 0: kafka-python may be made the leader before it has read the metadata, assigns nothing
     # then, and does not look again for minutes.
     command += ["--data", str(folder), "--set", "group.initial.rebalance.delay.ms=300"]
     command += ["--set", f"num.partitions={len(PARTITIONS)}"]
+    for name, value in (options or {}).items():
+        command += ["--set", f"{name}={value}"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
