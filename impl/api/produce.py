@@ -3,7 +3,6 @@
 | API | versions | notes |
 |---|---|---|
 | Produce | 3-13 | zstd since 7 (KIP-110), messages 8 (KIP-467), leaders 10 (KIP-951), ids 13 |
-| InitProducerId | 0-5 | KIP-98; the producer's own id and epoch since 3 (KIP-360) |
 """
 
 from __future__ import annotations
@@ -13,11 +12,9 @@ from itertools import groupby
 from impl.api.leaders import current_leader, node_endpoints
 from impl.api.translation import Translation
 from impl.core.data.messages import (
-    InitProducerId,
     Produce,
     Produced,
     ProducedPartition,
-    ProducerIdentityGranted,
     RecordsForPartition,
 )
 from impl.wire import Request, Struct
@@ -73,20 +70,4 @@ def _write_partition(partition: ProducedPartition, names_leaders: bool) -> Struc
     )
 
 
-def _read_init_producer_id(request: Request, _client_host: str) -> InitProducerId:
-    body = request.body
-    return InitProducerId(body.transactional_id, body.producer_id, body.producer_epoch)
-
-
-def _write_init_producer_id(_request: Request, result: ProducerIdentityGranted) -> Struct:
-    return Struct(
-        error_code=result.error,
-        producer_id=result.producer_id,
-        producer_epoch=result.producer_epoch,
-    )
-
-
-PRODUCE_APIS = {
-    "Produce": Translation(_read_produce, _write_produce, range(3, 14)),
-    "InitProducerId": Translation(_read_init_producer_id, _write_init_producer_id, range(6)),
-}
+PRODUCE_APIS = {"Produce": Translation(_read_produce, _write_produce, range(3, 14))}

@@ -12,12 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from impl.core.cluster.broker_messages import (
-    AllocateProducerIds,
-    AlterPartitions,
-    BrokerHeartbeat,
-    RegisterBroker,
-)
+from impl.core.cluster.broker_messages import BrokerHeartbeat, RegisterBroker
 from impl.core.cluster.forwarding import Forwarding
 from impl.core.cluster.membership import Membership
 from impl.core.cluster.messages import Endpoint
@@ -25,18 +20,15 @@ from impl.core.cluster.metadata_records import MetadataCodec, MetadataRecord
 from impl.core.cluster.standing import Standing
 from impl.core.config import Properties
 from impl.core.controller.controller import Controller
-from impl.core.controller.refusals import FORWARDED_REQUESTS
+from impl.core.controller.refusals import BROKER_REQUESTS, FORWARDED_REQUESTS
 from impl.core.events import Call, Forward, Output, Send
 from impl.core.log.log import Platform
 from impl.core.quorum.config import QuorumConfig
-from impl.core.quorum.messages import BeginQuorumEpoch, DescribeQuorum, EndQuorumEpoch, Vote
 from impl.core.quorum.metadata_log import MetadataLog
 from impl.core.quorum.quorum import Quorum
 from impl.core.refusal import KafkaError
 
-QUORUM_REQUESTS = (Vote, BeginQuorumEpoch, EndQuorumEpoch, DescribeQuorum)
 MEMBERSHIP_REQUESTS = (RegisterBroker, BrokerHeartbeat)
-BROKER_REQUESTS = (*MEMBERSHIP_REQUESTS, AlterPartitions, AllocateProducerIds)
 
 
 class ControlPlane:

@@ -76,7 +76,7 @@ def test_a_check_that_restarts_the_broker_runs_alone() -> None:
 def test_a_misused_decorator_says_what_it_wants() -> None:
     with pytest.raises(ValueError, match="is no clause id"):
         check("ACKS2")
-    with pytest.raises(ValueError, match="a check can need cluster, config, .*, not luck"):
+    with pytest.raises(ValueError, match=r"a check can need cluster, config, .*, not luck"):
         check("ACKS-02", needs=["luck"])
     with pytest.raises(ValueError, match="a level is one of MUST, SHOULD, MAY"):
         check("ACKS-02", level="OUGHT")

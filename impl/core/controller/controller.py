@@ -99,8 +99,8 @@ class Controller:
     def handle(
         self, call: Call, request: Any, now_ms: int, *, is_forwarded: bool = False
     ) -> list[Output]:
-        """One of CONTROLLER_REQUESTS. Who is not active says so: to a node that forwarded what a
-        client asked with `NOT_CONTROLLER`, to all others with an answer that has that error.
+        """One of BROKER_REQUESTS or FORWARDED_REQUESTS. Who is not active says so: to a node that
+        forwarded it with `NOT_CONTROLLER`, to all others with an answer that has that error.
         """
         no = NOT_CONTROLLER if is_forwarded else refusal(request, ErrorCode.NOT_CONTROLLER)
         if self._active is None:

@@ -51,7 +51,6 @@ FORWARDED_REQUESTS = (
     ListReassignments,
     UnregisterBroker,
 )
-CONTROLLER_REQUESTS = BROKER_REQUESTS + FORWARDED_REQUESTS
 
 
 def refusal(request: Any, error: ErrorCode, message: str | None = None) -> Any:

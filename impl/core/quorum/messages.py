@@ -107,9 +107,6 @@ class DescribedQuorum:
     nodes: tuple[Endpoint, ...] = ()
 
 
-QUORUM_REQUESTS = (Vote, BeginQuorumEpoch, EndQuorumEpoch, DescribeQuorum)
-
-
 def is_metadata_fetch(fetch: Fetch) -> bool:
     """Whether a fetch is for the quorum and not for the partitions of topics."""
     return any(each.topic in (METADATA_TOPIC, METADATA_TOPIC_ID) for each in fetch.partitions)

@@ -51,7 +51,7 @@ MUTANTS = (
         "ACKS-05/what_acks_all_confirms_is_committed",
         PARTITION,
         old=(
-            "        self.advance_high_watermark()\n"
+            "        self.advance_high_watermark(now_ms)\n"
             "        log_append_time_ms = header.max_timestamp if "
             "header.is_log_append_time else NO_TIMESTAMP\n"
             "        return Appended(header.base_offset, log_append_time_ms, "
@@ -62,9 +62,9 @@ MUTANTS = (
     Mutant(
         "ACKS-09/one_bad_partition_does_not_spoil_the_others",
         PRODUCING,
-        old="            self._append(asked, request, parked, now_ms)\n",
+        old="            self._append(asked, request, admission, parked, now_ms)\n",
         new=(
-            "            self._append(asked, request, parked, now_ms)\n"
+            "            self._append(asked, request, admission, parked, now_ms)\n"
             "            if parked.partitions[-1].error:\n"
             "                break\n"
         ),
@@ -72,9 +72,9 @@ MUTANTS = (
     Mutant(
         "ACKS-09/one_unknown_topic_does_not_spoil_the_others",
         PRODUCING,
-        old="            self._append(asked, request, parked, now_ms)\n",
+        old="            self._append(asked, request, admission, parked, now_ms)\n",
         new=(
-            "            self._append(asked, request, parked, now_ms)\n"
+            "            self._append(asked, request, admission, parked, now_ms)\n"
             "            if parked.partitions[-1].error is "
             "ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:\n"
             "                break\n"

@@ -6,7 +6,7 @@ CATALOGUE = "impl.core.cluster.catalogue"
 PARTITIONS = "impl.core.data.partitions"
 PARTITION = "impl.core.data.partition"
 EPOCHS = "impl.core.log.leader_epochs"
-ELECTING = "impl.core.cluster.electing"
+LEADERSHIP = "impl.core.controller.leadership"
 
 MUTANTS = (
     Mutant(
@@ -61,34 +61,31 @@ MUTANTS = (
     ),
     Mutant(
         "ELEC-12/a_preferred_leader_is_not_elected_again",
-        ELECTING,
-        old=(
-            "    if assignment.leader == assignment.replicas[0]:\n"
-            "        return ErrorCode.ELECTION_NOT_NEEDED"
-        ),
-        new="    if assignment.leader == assignment.replicas[0]:\n        return ErrorCode.NONE",
+        LEADERSHIP,
+        old="if old.leader == old.replicas[0]:\n            return ErrorCode.ELECTION_NOT_NEEDED",
+        new="if old.leader == old.replicas[0]:\n            return ErrorCode.NONE",
     ),
     Mutant(
         "ELEC-12/nobody_is_elected_for_an_unknown_partition",
-        ELECTING,
+        LEADERSHIP,
         old="return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION",
         new="return ErrorCode.PREFERRED_LEADER_NOT_AVAILABLE",
     ),
     Mutant(
         "ELEC-12/an_election_for_all_leaves_out_those_that_need_none",
-        ELECTING,
+        LEADERSHIP,
         old="[each for each in outcomes if each.error != ErrorCode.ELECTION_NOT_NEEDED]",
         new="outcomes",
     ),
     Mutant(
         "ELEC-13/an_unclean_election_is_not_needed_where_somebody_leads",
-        ELECTING,
-        old="return ErrorCode.ELECTION_NOT_NEEDED if has_leader else nobody",
-        new="return ErrorCode.NONE if has_leader else nobody",
+        LEADERSHIP,
+        old="if old.leader != NO_LEADER:\n            return ErrorCode.ELECTION_NOT_NEEDED",
+        new="if old.leader != NO_LEADER:\n            return ErrorCode.NONE",
     ),
     Mutant(
         "ELEC-13/an_unknown_type_of_election_is_refused",
-        ELECTING,
+        LEADERSHIP,
         old="if request.election_type not in (PREFERRED, UNCLEAN):",
         new="if request.election_type < PREFERRED:",
     ),

@@ -178,8 +178,8 @@ MUTANTS = (
     Mutant(
         "GRPS-19/offsets_survive_a_restart",
         LOADING,
-        old="in partition.records():",
-        new="in reversed(list(partition.records())):",
+        old="in partition.log.batches():",
+        new="in reversed(list(partition.log.batches())):",
     ),
     Mutant(
         "GRPS-19/offsets_survive_a_crash",

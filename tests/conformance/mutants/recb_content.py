@@ -21,13 +21,13 @@ MUTANTS = (
         PARTITION,
         old=(
             "        header, payload = accept_batch(sent, records, self.log.config, "
-            "self._platform, now_ms)\n"
+            "self.platform, now_ms)\n"
         ),
         new=(
             "        payload = memoryview(records)[HEADER_SIZE : sent.size]\n"
             "        try:\n"
             "            header, payload = accept_batch(sent, records, self.log.config, "
-            "self._platform, now_ms)\n"
+            "self.platform, now_ms)\n"
             "        except KafkaError:\n"
             "            self._write(sent, payload, now_ms)\n"
             "            raise\n"
@@ -35,9 +35,9 @@ MUTANTS = (
     ),
     Mutant(
         "RECB-15/batches_of_two_producers_do_not_mix",
-        BATCH,
-        old="return self.base_offset + self.last_offset_delta + 1",
-        new="return self.base_offset + 1",
+        PARTITION,
+        old="base_offset=self.log.log_end_offset, ",
+        new="base_offset=max(self.log.log_end_offset - 1, 0), ",
     ),
     Mutant(
         "RECB-07/create_times_are_kept",

@@ -4,8 +4,9 @@ from tests.conformance.mutants import Mutant
 
 BATCH_RULES = "impl.core.log.batch_rules"
 LOG = "impl.core.log.log"
-OFFSET_QUERIES = "impl.core.data.offset_queries"
+DELETING = "impl.core.data.deleting"
 PARTITION = "impl.core.data.partition"
+READING = "impl.core.data.reading"
 
 MUTANTS = (
     Mutant(
@@ -16,8 +17,8 @@ MUTANTS = (
     ),
     Mutant(
         "RETN-04/the_log_start_survives_a_restart",
-        OFFSET_QUERIES,
-        old="partitions.log_start_moved(partition)\n",
+        DELETING,
+        old="self._partitions.log_start_moved(partition)\n",
         new="\n",
     ),
     Mutant(
@@ -50,13 +51,13 @@ MUTANTS = (
     ),
     Mutant(
         "RETN-07/what_was_deleted_is_out_of_range",
-        PARTITION,
-        old="if not self.log.log_start_offset <= offset <= self.log.log_end_offset:",
-        new="if not 0 <= offset <= self.log.log_end_offset:",
+        READING,
+        old="return log.log_start_offset <= asked.fetch_offset <= log.log_end_offset",
+        new="return 0 <= asked.fetch_offset <= log.log_end_offset",
     ),
     Mutant(
         "RETN-08/internal_topics_are_not_deleted_from",
-        OFFSET_QUERIES,
+        DELETING,
         old="if asked.topic in INTERNAL_TOPICS:",
         new='if asked.topic == "__transaction_state":',
     ),

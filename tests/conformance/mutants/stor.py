@@ -4,7 +4,7 @@ from tests.conformance.mutants import Mutant
 
 PARTITION = "impl.core.data.partition"
 FETCHING = "impl.core.data.fetching"
-BATCH = "impl.core.log.batch"
+READING = "impl.core.data.reading"
 LOG = "impl.core.log.log"
 SEGMENT = "impl.core.log.segment"
 SEARCH = "impl.core.log.offset_search"
@@ -13,9 +13,9 @@ QUERIES = "impl.core.data.offset_queries"
 MUTANTS = (
     Mutant(
         "STOR-01/offsets_start_at_zero_and_follow",
-        BATCH,
-        old="return self.base_offset + self.last_offset_delta + 1",
-        new="return self.base_offset + self.last_offset_delta + 2",
+        PARTITION,
+        old="base_offset=self.log.log_end_offset, ",
+        new="base_offset=self.log.log_end_offset + 1, ",
     ),
     Mutant(
         "STOR-01/offsets_survive_a_restart",
@@ -95,17 +95,15 @@ MUTANTS = (
     ),
     Mutant(
         "STOR-11/earliest_is_the_log_start",
-        PARTITION,
+        QUERIES,
         old="return TimestampedOffset(NO_TIMESTAMP, log.log_start_offset, epoch)",
         new="return TimestampedOffset(NO_TIMESTAMP, log.segments[0].base_offset, epoch)",
     ),
     Mutant(
         "STOR-11/latest_is_the_visible_end",
-        PARTITION,
-        old="return TimestampedOffset(NO_TIMESTAMP, self.visible_end(isolation_level), epoch)",
-        new=(
-            "return TimestampedOffset(NO_TIMESTAMP, self.visible_end(isolation_level) - 1, epoch)"
-        ),
+        QUERIES,
+        old="found = TimestampedOffset(NO_TIMESTAMP, end_offset, log.epochs.latest)",
+        new="found = TimestampedOffset(NO_TIMESTAMP, end_offset - 1, log.epochs.latest)",
     ),
     Mutant(
         "STOR-11/the_largest_timestamp_is_found",
@@ -129,21 +127,21 @@ MUTANTS = (
     ),
     Mutant(
         "STOR-12/beyond_the_end_is_out_of_range",
-        PARTITION,
-        old="if not self.log.log_start_offset <= offset <= self.log.log_end_offset:",
-        new="if offset < self.log.log_start_offset:",
+        READING,
+        old="return log.log_start_offset <= asked.fetch_offset <= log.log_end_offset",
+        new="return log.log_start_offset <= asked.fetch_offset",
     ),
     Mutant(
         "STOR-12/before_the_log_start_is_out_of_range",
-        PARTITION,
-        old="if not self.log.log_start_offset <= offset <= self.log.log_end_offset:",
-        new="if offset > self.log.log_end_offset:",
+        READING,
+        old="return log.log_start_offset <= asked.fetch_offset <= log.log_end_offset",
+        new="return asked.fetch_offset <= log.log_end_offset",
     ),
     Mutant(
         "STOR-12/the_end_is_in_range",
-        PARTITION,
-        old="if not self.log.log_start_offset <= offset <= self.log.log_end_offset:",
-        new="if not self.log.log_start_offset <= offset < self.log.log_end_offset:",
+        READING,
+        old="return log.log_start_offset <= asked.fetch_offset <= log.log_end_offset",
+        new="return log.log_start_offset <= asked.fetch_offset < log.log_end_offset",
     ),
     Mutant(
         "STOR-13/a_batch_larger_than_the_limits_is_delivered",

@@ -2,100 +2,100 @@
 
 from tests.conformance.mutants import Mutant
 
-ADMINISTRATION = "impl.core.cluster.administration"
 API = "impl.api.topics"
 CONFIG = "impl.core.config"
-CONTROLLER = "impl.core.cluster.controller"
-TOPICS = "impl.core.cluster.topics"
+DESCRIBING = "impl.core.cluster.describing"
+NAMES = "impl.core.cluster.topics"
+TOPICS = "impl.core.controller.topics"
 
 MUTANTS = (
     Mutant(
         "TOPC-01/illegal_names_are_refused",
-        TOPICS,
+        NAMES,
         old='if name in (".", ".."):',
         new='if name == ".":',
     ),
     Mutant(
         "TOPC-01/legal_names_are_accepted",
-        TOPICS,
+        NAMES,
         old="if len(name) > MAXIMUM_NAME_LENGTH:",
         new="if len(name) >= MAXIMUM_NAME_LENGTH:",
     ),
     Mutant(
         "TOPC-01/upper_and_lower_case_differ",
-        TOPICS,
+        NAMES,
         old='return name.replace(".", "_")',
         new='return name.replace(".", "_").lower()',
     ),
     Mutant(
         "TOPC-01/metadata_knows_illegal_names",
-        ADMINISTRATION,
-        old="if name_problem(reference):",
-        new="if may_create and name_problem(reference):",
+        DESCRIBING,
+        old="if name_problem(name):",
+        new="if len(name) > 249:",
     ),
     Mutant(
         "TOPC-02/colliding_names_are_refused",
-        CONTROLLER,
+        TOPICS,
         old="if collision_key(other) == collision_key(name):",
         new="if other == collision_key(name):",
     ),
     Mutant(
         "TOPC-03/an_existing_topic_is_not_created_again",
-        CONTROLLER,
+        TOPICS,
         old="raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, ",
         new="raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, ",
     ),
     Mutant(
         "TOPC-03/that_a_topic_exists_is_said_before_other_errors",
-        CONTROLLER,
+        TOPICS,
         old="self._check_name(asked.name)\n        assignment = self._assignment(asked)",
         new="assignment = self._assignment(asked)\n        self._check_name(asked.name)",
     ),
     Mutant(
         "TOPC-03/a_name_that_stands_twice_in_a_request_is_refused",
-        ADMINISTRATION,
-        old="CreatedTopics:\n        times = Counter(topic.name for topic in request.topics)",
-        new="CreatedTopics:\n        times = Counter({topic.name for topic in request.topics})",
+        TOPICS,
+        old="answers.append(CreatedTopic(asked.name, ErrorCode.INVALID_REQUEST, message))",
+        new="answers.append(self._create(asked, request.validate_only))",
     ),
     Mutant(
         "TOPC-04/invalid_partition_counts_are_refused",
-        CONTROLLER,
+        TOPICS,
         old="count, factor = asked.num_partitions, asked.replication_factor",
         new="count, factor = asked.num_partitions or USE_DEFAULT, asked.replication_factor",
     ),
     Mutant(
         "TOPC-04/invalid_replication_factors_are_refused",
-        CONTROLLER,
+        TOPICS,
         old="count, factor = asked.num_partitions, asked.replication_factor",
         new="count, factor = asked.num_partitions, asked.replication_factor or USE_DEFAULT",
     ),
     Mutant(
         "TOPC-04/the_number_of_partitions_has_a_default",
-        CONTROLLER,
+        TOPICS,
         old="if count == 0 or count < USE_DEFAULT or",
         new="if count <= 0 or",
     ),
     Mutant(
         "TOPC-04/the_default_number_of_partitions_is_a_setting",
-        CONTROLLER,
-        old="count = self._config.num_partitions",
-        new="count = 1",
+        TOPICS,
+        old="defaults.num_partitions if count == USE_DEFAULT else count,",
+        new="1 if count == USE_DEFAULT else count,",
     ),
     Mutant(
         "TOPC-05/assigned_partitions_count_from_zero",
-        CONTROLLER,
+        TOPICS,
         old="if len(by_partition) < len(asked.assignment):",
         new="if not by_partition:",
     ),
     Mutant(
         "TOPC-05/assigned_replicas_are_different_brokers_that_exist",
-        CONTROLLER,
+        TOPICS,
         old="if len(set(replicas)) < len(replicas):",
         new="if len(replicas) > replication_factor:",
     ),
     Mutant(
         "TOPC-05/an_assignment_and_counts_exclude_each_other",
-        CONTROLLER,
+        TOPICS,
         old="if (asked.num_partitions, asked.replication_factor) != (USE_DEFAULT, USE_DEFAULT):",
         new="if asked.num_partitions != USE_DEFAULT:",
     ),
@@ -107,10 +107,9 @@ MUTANTS = (
     ),
     Mutant(
         "TOPC-06/validation_finds_the_same_errors",
-        ADMINISTRATION,
-        old="self._controller.create_topic(asked)\n            if",
-        new="self._controller.create_topic("
-        "NewTopic(asked.name) if validate_only else asked)\n            if",
+        TOPICS,
+        old="planned = self._plan(asked)",
+        new="planned = self._plan(NewTopic(asked.name) if validate_only else asked)",
     ),
     Mutant(
         "TOPC-06/validation_adds_no_partitions",
@@ -120,7 +119,7 @@ MUTANTS = (
     ),
     Mutant(
         "TOPC-08/a_null_value_is_no_configuration",
-        CONTROLLER,
+        TOPICS,
         old='raise KafkaError(ErrorCode.INVALID_CONFIG, f"Option {name} has no value.")',
         new="continue",
     ),

@@ -4,12 +4,13 @@ from tests.conformance.mutants import Mutant
 
 ADMINISTRATION = "impl.core.cluster.administration"
 API = "impl.api.topics"
-BROKER = "impl.core.broker"
 CATALOGUE = "impl.core.cluster.catalogue"
-CONTROLLER = "impl.core.cluster.controller"
+COORDINATION = "impl.core.groups.coordination"
+DESCRIBING = "impl.core.cluster.describing"
 FETCHING = "impl.core.data.fetching"
 OFFSETS = "impl.core.groups.offsets_requests"
 PARTITIONS = "impl.core.data.partitions"
+TOPICS = "impl.core.controller.topics"
 
 MUTANTS = (
     Mutant(
@@ -20,25 +21,25 @@ MUTANTS = (
     ),
     Mutant(
         "TOPC-09/creation_tells_the_id",
-        ADMINISTRATION,
+        TOPICS,
         old="topic_id=NO_TOPIC_ID if validate_only else planned.topic_id,",
         new="topic_id=NO_TOPIC_ID,",
     ),
     Mutant(
         "TOPC-09/a_topic_that_is_created_again_has_another_id",
-        CONTROLLER,
+        TOPICS,
         old="topic_id = self._new_topic_id()",
         new="topic_id = UUID(int=abs(hash(asked.name)))",
     ),
     Mutant(
         "TOPC-09/a_topic_that_is_created_again_is_empty",
         PARTITIONS,
-        old="del self._open[at]\n",
-        new="\n",
+        old="self._open.pop(at).close()\n            self._storage.delete(at.folder)\n",
+        new="self._open.pop(at).close()\n",
     ),
     Mutant(
         "TOPC-09/a_topic_keeps_its_id_over_a_restart",
-        ADMINISTRATION,
+        DESCRIBING,
         old="topic.name,\n        topic.topic_id,\n",
         # A broker that starts leads in new epochs.
         new="topic.name,\n"
@@ -64,7 +65,7 @@ MUTANTS = (
     ),
     Mutant(
         "TOPC-10/deletion_by_a_vanished_id_says_so",
-        CONTROLLER,
+        TOPICS,
         old="raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)",
         new="raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)",
     ),
@@ -88,8 +89,8 @@ MUTANTS = (
     ),
     Mutant(
         "TOPC-11/deletion_removes_committed_offsets",
-        BROKER,
-        old="self._outputs += self._groups.partitions_deleted(gone, now_ms)\n",
-        new="\n",
+        COORDINATION,
+        old="partitions_deleted(at for at in gone if",
+        new="partitions_deleted(at for at in () if",
     ),
 )

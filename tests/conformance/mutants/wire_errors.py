@@ -13,7 +13,7 @@ MUTANTS = (
     Mutant(
         "WIRE-13/a_bad_partition_does_not_fail_list_offsets",
         "impl.core.data.offset_queries",
-        old="return ListedOffset(asked.topic, asked.partition, refused.error)",
+        old="return ListedOffset(asked.topic, asked.partition, error)",
         new="raise",
     ),
     Mutant(
@@ -44,7 +44,7 @@ MUTANTS = (
     ),
     Mutant(
         "WIRE-15/every_version_finds_both_ends",
-        "impl.core.data.partition",
+        "impl.core.data.offset_queries",
         old="return TimestampedOffset(NO_TIMESTAMP, log.log_start_offset, epoch)",
         new="return TimestampedOffset(0, log.log_start_offset, epoch)",
     ),

@@ -37,19 +37,18 @@ MUTANTS = (
     ),
     Mutant(
         "WIRE-12/data_that_arrives_completes_a_waiting_fetch",
-        "impl.core.broker",
-        old="            self._outputs += self._fetching.changed(written)\n",
+        "impl.core.data_plane",
+        old="            outputs += self._fetching.changed(moved)\n",
         new="",
     ),
     Mutant(
         "WIRE-12/too_little_data_is_delivered_in_the_end",
         FETCHING,
-        old="                fetched = self._read(parked.request, parked.session)\n",
-        new="""\
-                fetched = self._read(parked.request, parked.session)
-                empty = (replace(each, records=b"") for each in fetched.partitions)
-                fetched = Fetched(tuple(empty))
-""",
+        old="            self._reply(call, parked, self._read(parked.request, parked.session, "
+        "parked.quiet))\n",
+        new="            self._reply(call, parked, Fetched(tuple(replace(each, records=b'')"
+        " for each in\n                self._read(parked.request, parked.session, parked.quiet)"
+        ".partitions)))\n",
     ),
     Mutant(
         "WIRE-10/an_unknown_session_is_not_found",

@@ -79,9 +79,9 @@ MUTANTS = (
     ),
     Mutant(
         "WIRE-08/every_version_of_the_apis_for_transactions_is_served",
-        "impl.api.produce",
-        old="InitProducerId(body.transactional_id, ",
-        new="InitProducerId(body.transactional_id.strip(), ",
+        "impl.api.transactions",
+        old="InitProducerId(\n        body.transactional_id,",
+        new="InitProducerId(\n        body.transactional_id.strip(),",
     ),
     Mutant(
         "WIRE-08/every_version_of_the_apis_for_administration_is_served",
@@ -95,8 +95,8 @@ MUTANTS = (
     Mutant(
         "WIRE-08/every_version_of_the_apis_about_the_cluster_is_served",
         "impl.api.topics",
-        old='brokers=_brokers(cluster, "broker_id"),',
-        new='brokers=_brokers(cluster, "node_id"),',
+        old="broker_id=each.node_id,",
+        new="node_id=each.node_id,",
     ),
     Mutant(
         "WIRE-08/a_client_need_not_have_a_name",
