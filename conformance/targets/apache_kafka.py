@@ -68,6 +68,7 @@ class ApacheKafka(Nodes):
     """`kafka.Kafka` on Java. `version` is that of the jars to fetch; None takes the newest 4.x."""
 
     program_settings = FAST
+    java_options: tuple[str, ...] = JAVA_OPTIONS
 
     def __init__(
         self,
@@ -100,7 +101,7 @@ class ApacheKafka(Nodes):
         return [*self._virtual_machine(), "kafka.Kafka", str(properties)]
 
     def _virtual_machine(self) -> list[str]:
-        return [self._java, *JAVA_OPTIONS, *LOG_OPTIONS, "-cp", str(self._jars / "*")]
+        return [self._java, *self.java_options, *LOG_OPTIONS, "-cp", str(self._jars / "*")]
 
 
 def format_storage(tool: list[str], properties: Path) -> None:

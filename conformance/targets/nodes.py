@@ -100,6 +100,11 @@ class Nodes(Target):
         return next(iter(self._nodes.values())).process
 
     @property
+    def process_ids(self) -> list[int]:
+        """Of all nodes, in the order of their ids. Raises TargetError if one is not running."""
+        return [node.process.process_id for node in self._nodes.values()]
+
+    @property
     def selector(self) -> list[str]:
         several = ["--nodes", str(self.count)] if self.count > 1 else []
         return [*super().selector, *several]

@@ -1,197 +1,241 @@
-"""The reference broker beside Apache Kafka, with one client: `python -m tests.bench.brokers`.
+"""The reference broker beside Apache Kafka, same clients: `python -m tests.bench.brokers`.
 
-Both are started as the suite starts them, and librdkafka writes and reads the same records on
-both, in turns: a round of one, a round of the other. Medians over the rounds and their ratio are
-printed; above 1 the reference broker is better. Start-up is the time until the first answer,
-memory the resident set of all processes after the load.
+First one broker of each kind, then three with three replicas. Both kinds are up all the time, and
+are measured in turns: a round of one, a round of the other. The first round warms up and does not
+count; of the others the medians are printed, and their ratio, which is above 1 where the reference
+is better. Each kind runs with the options that it is shipped with. Processor time is that of all
+its brokers; memory is the resident set of one, the mean where there are three.
 """
 
 import argparse
-import os
+import multiprocessing
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 from tabulate import tabulate
 
 from conformance.targets.apache_kafka import ApacheKafka
 from conformance.targets.nodes import Nodes
 from conformance.targets.reference import Reference
+from tests.bench.clients import (
+    MIB,
+    Cluster,
+    Load,
+    Taken,
+    consume,
+    create_topic,
+    delete_topic,
+    produce,
+    wait_for_answers,
+)
 
-SMALL, LARGE = 100, 10 << 10
-SIZES = {SMALL: "100 B", LARGE: "10 KiB"}
-PARTITIONS = 3
-TIMEOUT_S = 60.0
-MIB = 1 << 20
-# librdkafka says by itself what goes wrong with a broker that is just starting.
-QUIET = {"log_level": 0}
+SIZES = {100: "100 B", 10 << 10: "10 KiB"}
+LARGE_FACTOR = 4  # so much more of the large records, for the same time or so
+ANSWERS = 500
+NOTHING: dict[str, str] = {}
+# Apache Kafka's defaults of what the suite shortens, and small coordinators: nobody uses them.
+SHIPPED = {
+    "broker.heartbeat.interval.ms": "2000",
+    "broker.session.timeout.ms": "9000",
+    "controller.quorum.election.timeout.ms": "1000",
+    "controller.quorum.fetch.timeout.ms": "2000",
+    "replica.fetch.wait.max.ms": "500",
+    "replica.lag.time.max.ms": "30000",
+    "offsets.topic.num.partitions": "1",
+    "transaction.state.log.num.partitions": "1",
+}
+# Of Kafka's own script that starts a server.
+JAVA_AS_SHIPPED = (
+    "-Xmx1G",
+    "-Xms1G",
+    "-server",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:+ExplicitGCInvokesConcurrent",
+    "-XX:MaxInlineLevel=15",
+)
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+class ShippedReference(Reference):
+    program_settings = NOTHING
+
+
+class ShippedKafka(ApacheKafka):
+    program_settings = NOTHING
+    java_options = JAVA_AS_SHIPPED
 
 
 @dataclass
 class Side:
-    """One broker, and what was measured of it: by row, a figure for each round."""
+    """Brokers of one kind, and what was measured of them: by row, a figure for each round."""
 
-    name: str
-    target: Nodes
+    nodes: Nodes
     figures: dict[str, list[float]] = field(default_factory=dict)
+    processor_ms: dict[str, list[float]] = field(default_factory=dict)
 
     @property
-    def bootstrap(self) -> str:
-        return ":".join(map(str, self.target.address))
+    def cluster(self) -> Cluster:
+        return Cluster(":".join(map(str, self.nodes.address)), tuple(self.nodes.process_ids))
 
     def note(self, row: str, figure: float) -> None:
         self.figures.setdefault(row, []).append(figure)
 
-
-def records(size: int, mebibytes: float) -> int:
-    return int(mebibytes * MIB) // size
-
-
-def start(side: Side) -> None:
-    began = time.perf_counter()
-    side.target.start()
-    side.note("start-up s", time.perf_counter() - began)
+    def note_rate(self, row: str, mebibytes: int, taken: Taken) -> None:
+        self.note(row, mebibytes / taken.seconds)
+        self.processor_ms.setdefault(row, []).append(1000 * taken.processor_s / mebibytes)
 
 
-def create_topic(side: Side, name: str) -> None:
-    admin = AdminClient({"bootstrap.servers": side.bootstrap, **QUIET})
-    for future in admin.create_topics([NewTopic(name, PARTITIONS)]).values():
-        future.result(TIMEOUT_S)
+def elsewhere(
+    call: Callable[_Arguments, _Result], *given: _Arguments.args, **named: _Arguments.kwargs
+) -> _Result:
+    """Call it in a fresh process."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(call, *given, **named).result()
 
 
-def producer(side: Side, acks: str, **options: object) -> Producer:
-    return Producer(
-        {
-            "bootstrap.servers": side.bootstrap,
-            "acks": acks,
-            "queue.buffering.max.messages": 1_000_000,
-            **QUIET,
-            **options,
-        }
-    )
+# What is measured
 
 
-def produce(side: Side, topic: str, size: int, acks: str, mebibytes: float) -> None:
-    """Write so many MiB as fast as it goes."""
-    value, count = os.urandom(size), records(size, mebibytes)
-    client = producer(side, acks, **{"linger.ms": 5})
-    client.list_topics(topic, TIMEOUT_S)
-    failures: list[KafkaError] = []
-
-    def delivered(error: KafkaError | None, _message: object) -> None:
-        if error is not None:
-            failures.append(error)
-
-    began = time.perf_counter()
-    for number in range(count):
-        client.produce(topic, value, partition=number % PARTITIONS, on_delivery=delivered)
-        if number % 1000 == 0:
-            client.poll(0)
-    assert client.flush(TIMEOUT_S) == 0, "not everything was acknowledged"
-    assert not failures, failures[0]
-    seconds = time.perf_counter() - began
-    side.note(f"produce MiB/s, {SIZES[size]}, acks={acks}", size * count / MIB / seconds)
-
-
-def consume(side: Side, topic: str, size: int, mebibytes: float) -> None:
-    """Read so many MiB from the beginning as fast as it goes."""
-    count = records(size, mebibytes)
-    client = Consumer({"bootstrap.servers": side.bootstrap, "group.id": "bench", **QUIET})
-    client.assign([TopicPartition(topic, each, 0) for each in range(PARTITIONS)])
-    began, seen = time.perf_counter(), 0
-    while seen < count:
-        batch = client.consume(min(10_000, count - seen), timeout=TIMEOUT_S)
-        assert batch, "nothing more comes"
-        seen += sum(message.error() is None for message in batch)
-    seconds = time.perf_counter() - began
-    client.close()
-    side.note(f"consume MiB/s, {SIZES[size]}", size * count / MIB / seconds)
-
-
-def latency(side: Side, topic: str, count: int) -> None:
-    """The time from a record to its acknowledgement, one record after the other."""
-    client = producer(side, "all", **{"linger.ms": 0})
-    client.list_topics(topic, TIMEOUT_S)
-    taken = []
-    for number in range(count):
+def start_again(side: Side) -> None:
+    """Stop all nodes in order, and take the time from their start until all have answered."""
+    numbers = range(1, side.nodes.count + 1)
+    with ThreadPoolExecutor(side.nodes.count) as pool:
+        list(pool.map(side.nodes.stop_node, numbers))
         began = time.perf_counter()
-        client.produce(topic, bytes(SMALL), partition=number % PARTITIONS)
-        assert client.flush(TIMEOUT_S) == 0, "not everything was acknowledged"
-        taken.append((time.perf_counter() - began) * 1000)
-    quantiles = statistics.quantiles(taken, n=100)
-    side.note("latency ms p50, acks=all", quantiles[49])
-    side.note("latency ms p99, acks=all", quantiles[98])
+        list(pool.map(side.nodes.start_node, numbers))
+        side.note("start-up s", time.perf_counter() - began)
+    side.nodes.heal()
 
 
-def memory(side: Side) -> None:
-    side.note("memory MiB", sum(map(resident_mebibytes, family(side.target.process.process_id))))
+def one_round(side: Side, mebibytes: int) -> None:
+    for size, shown in SIZES.items():
+        amount = mebibytes if size < 1 << 10 else LARGE_FACTOR * mebibytes
+        load = Load(f"bench-{size}", size, amount)
+        for acks in ("1", "all"):
+            create_topic(side.cluster, load.topic, side.nodes.count)
+            taken = elsewhere(produce, side.cluster, load, acks)
+            side.note_rate(f"produce MiB/s, {shown}, acks={acks}", amount, taken)
+            if acks == "all":
+                taken = elsewhere(consume, side.cluster, load)
+                side.note_rate(f"consume MiB/s, {shown}", amount, taken)
+            delete_topic(side.cluster, load.topic)
+    latency(side)
 
 
-def family(pid: int) -> Iterator[int]:
+def warm_up(side: Side, mebibytes: int) -> None:
+    one_round(Side(side.nodes), mebibytes)
+
+
+def latency(side: Side) -> None:
+    topic = "bench-latency"
+    create_topic(side.cluster, topic, side.nodes.count)
+    for acks in ("1", "all"):
+        taken_ms = elsewhere(wait_for_answers, side.cluster, topic, acks, ANSWERS)
+        quantiles = statistics.quantiles(taken_ms, n=100)
+        side.note(f"latency ms p50, acks={acks}", quantiles[49])
+        side.note(f"latency ms p99, acks={acks}", quantiles[98])
+    delete_topic(side.cluster, topic)
+
+
+def memory(side: Side, when: str) -> None:
+    sizes = [sum(map(resident_mebibytes, family(each))) for each in side.nodes.process_ids]
+    side.note(f"memory MiB, {when}", statistics.mean(sizes))
+
+
+def family(process_id: int) -> Iterator[int]:
     """A process and all that it started."""
-    yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+    yield process_id
+    for children in Path(f"/proc/{process_id}/task").glob("*/children"):
         for child in children.read_text().split():
             yield from family(int(child))
 
 
-def resident_mebibytes(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+def resident_mebibytes(process_id: int) -> float:
+    for line in Path(f"/proc/{process_id}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
+            return int(line.split()[1]) * 1024 / MIB
     return 0.0
 
 
-def one_round(side: Side, number: int, mebibytes: float) -> None:
-    for size in SIZES:
-        for acks in ("1", "all"):
-            topic = f"bench-{number}-{size}-{acks}"
-            create_topic(side, topic)
-            produce(side, topic, size, acks, mebibytes)
-        consume(side, topic, size, mebibytes)
-    latency(side, topic, 200)
-
+# All of it
 
 LESS_IS_BETTER = ("start-up", "latency", "memory")
 
 
-def table(ours: Mapping[str, list[float]], theirs: Mapping[str, list[float]]) -> str:
+def ratio(ours: float, theirs: float, *, less_is_better: bool) -> float:
+    return theirs / ours if less_is_better else ours / theirs
+
+
+def table(count: int, reference: Side, kafka: Side) -> str:
     rows = []
-    for row in ours:
-        mine, other = statistics.median(ours[row]), statistics.median(theirs[row])
-        ratio = other / mine if row.startswith(LESS_IS_BETTER) else mine / other
-        rows.append((row, mine, other, ratio))
-    headers = ("median", "reference", "Apache Kafka", "ratio")
-    return tabulate(rows, headers, floatfmt=("", ".2f", ".2f", ".2f"))
+    for row in reference.figures:
+        ours, theirs = (statistics.median(side.figures[row]) for side in (reference, kafka))
+        cells = [
+            row,
+            ours,
+            theirs,
+            ratio(ours, theirs, less_is_better=row.startswith(LESS_IS_BETTER)),
+        ]
+        if row in reference.processor_ms:
+            ours, theirs = (
+                statistics.median(side.processor_ms[row]) for side in (reference, kafka)
+            )
+            cells += [ours, theirs, ratio(ours, theirs, less_is_better=True)]
+        rows.append(cells)
+    brokers = "one broker" if count == 1 else f"{count} brokers"
+    kinds = ["reference", "Kafka", "ratio"]
+    headers = [brokers, *kinds, "CPU ms/MiB", *kinds[1:]]
+    return tabulate(rows, headers, floatfmt=("", *[".2f"] * 6))
 
 
-def bench(make: tuple[Callable[[], Nodes], Callable[[], Nodes]], rounds: int, mib: float) -> str:
-    ours, theirs = Side("reference", make[0]()), Side("apache-kafka", make[1]())
+def bench(count: int, rounds: int, mebibytes: int) -> str:
+    sides = reference, kafka = (
+        Side(ShippedReference(SHIPPED, count)),
+        Side(ShippedKafka(SHIPPED, count)),
+    )
     try:
-        for side in (ours, theirs):
-            start(side)
-        for number in range(rounds):
-            for side in (ours, theirs):
-                one_round(side, number, mib)
-        for side in (ours, theirs):
-            memory(side)
+        for side in sides:
+            side.nodes.start()
+        for _, side in product(range(rounds), sides):
+            start_again(side)
+        for side in sides:
+            memory(side, "after start-up")
+            warm_up(side, mebibytes)
+        for _, side in product(range(rounds), sides):
+            one_round(side, mebibytes)
+        for side in sides:
+            memory(side, "after the load")
     finally:
-        for side in (ours, theirs):
-            side.target.stop()
-    return table(ours.figures, theirs.figures)
+        for side in sides:
+            side.nodes.stop()
+    return table(count, reference, kafka)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--mebibytes", type=float, default=20.0, help="in each measurement")
-    options = parser.parse_args()
-    print(bench((Reference, ApacheKafka), options.rounds, options.mebibytes))
+    parser.add_argument(
+        "--brokers", type=int, nargs="+", default=[1, 3], help="how many of a kind"
+    )
+    parser.add_argument(
+        "--mebibytes",
+        type=int,
+        default=32,
+        help=f"of small records in each measurement; of large ones {LARGE_FACTOR} times as much",
+    )
+    options = parser.parse_args(arguments)
+    for count in options.brokers:
+        print(bench(count, options.rounds, options.mebibytes), end="\n\n")
 
 
 if __name__ == "__main__":
