@@ -2,6 +2,7 @@
 
 MODULES = (
     "conformance.checks.acks",
+    "conformance.checks.acks_cluster",
     "conformance.checks.comp",
     "conformance.checks.elec",
     "conformance.checks.grps_administration",
@@ -14,6 +15,7 @@ MODULES = (
     "conformance.checks.prod_sequences",
     "conformance.checks.recb",
     "conformance.checks.recb_content",
+    "conformance.checks.repl",
     "conformance.checks.retn",
     "conformance.checks.retn_limits",
     "conformance.checks.stor",
