@@ -125,13 +125,7 @@ class Session:
 
     def node(self, node_id: int) -> Client:
         """The default connection to a broker of the cluster."""
-        if node_id not in self._addresses:
-            with preparing(f"finding broker {node_id}"):
-                for each in self.broker.call("Metadata", topics=[]).brokers:
-                    self._addresses[each.node_id] = each.host, each.port
-        if node_id not in self._addresses:
-            raise Inconclusive(f"there is no broker {node_id}")
-        return self._client(self._addresses[node_id])
+        return self._client(self._address_of(node_id))
 
     def controller(self, node_id: int) -> Client:
         """A new connection to where a node listens as a controller, as brokers have it."""
@@ -376,7 +370,7 @@ class Session:
             raise Inconclusive(f"the broker did not come back: {error}") from None
 
     def _befalls(self, node_id: int, what: str, action: Callable[[int], None]) -> None:
-        self.node(node_id)  # to know its address later, when it cannot be asked
+        address = self._address_of(node_id)  # known from now on, when nobody can be asked
         self.transcript.note(f"node {node_id} {what}")
         self._unhealed = True
         try:
@@ -384,9 +378,19 @@ class Session:
         except TargetError as error:
             raise Inconclusive(f"node {node_id}: {error}") from None
         self.forget_leaders()
-        client = self._clients.pop(self._addresses[node_id], None)
+        client = self._clients.pop(address, None)
         if client is not None:
             client.close()
+
+    def _address_of(self, node_id: int) -> Address:
+        """Where a broker is, or was when it could last be asked for."""
+        if node_id not in self._addresses:
+            with preparing(f"finding broker {node_id}"):
+                for each in self.broker.call("Metadata", topics=[]).brokers:
+                    self._addresses[each.node_id] = each.host, each.port
+        if node_id not in self._addresses:
+            raise Inconclusive(f"there is no broker {node_id}")
+        return self._addresses[node_id]
 
     def _forget_connections(self) -> None:
         for client in self._opened:
