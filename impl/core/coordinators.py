@@ -75,6 +75,7 @@ class Coordinators:
             standing,
             codecs.transactions,
             self._groups.transaction_ended,
+            self._groups.partition_of,
             now_ms,
         )
         self._verifying = Verifying(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from impl.core.cluster.topics import OFFSETS_TOPIC
 from impl.core.data.messages import InitProducerId
+from impl.core.groups.lookup import TRANSACTION, FindCoordinators
 from impl.core.log.batch import TRANSACTIONAL
 from impl.core.log.markers import Marker
 from impl.core.refusal import KafkaError
 from impl.core.transactions.config import TransactionConfig
 from impl.core.transactions.messages import (
+    AddedOffsets,
     AddOffsets,
     DescribeProducers,
     DescribeTransactions,
@@ -18,6 +21,7 @@ from impl.core.transactions.messages import (
     WriteMarkers,
 )
 from spec.wire.errors import ErrorCode
+from tests.impl.broker_world import World as BrokerWorld
 from tests.impl.broker_world import batch
 from tests.impl.transaction_requests import (
     FIRST,
@@ -346,3 +350,14 @@ def test_offsets_are_added_as_a_partition_of_the_group(world: World) -> None:
     assert not world.ask(AddOffsets("t", producer, "group")).error
     (described,) = world.ask(DescribeTransactions(("t",))).transactions
     assert described.partitions == (OFFSETS,)
+
+
+def test_offsets_are_added_before_any_group_has_a_coordinator() -> None:
+    broker = BrokerWorld(
+        transaction_state_log_min_isr="1", transaction_state_log_replication_factor="1"
+    )
+    broker.ask(FindCoordinators(TRANSACTION, ("t",)))  # creates the topic
+    broker.advance(100)
+    producer = identity(broker.ask(InitProducerId("t", -1, -1, 60_000, 5)))
+    assert broker.ask(AddOffsets("t", producer, "group")) == AddedOffsets()
+    assert OFFSETS_TOPIC not in broker.broker.catalogue.topics

@@ -134,6 +134,7 @@ class Node:
             standing,
             TransactionRecords(),
             self.groups.transaction_ended,
+            self.groups.partition_of,
             world.now_ms,
         )
 

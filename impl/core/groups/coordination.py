@@ -68,6 +68,10 @@ class Coordination:
         self._ticket = NOT_VERIFIED
         return [*_outputs(replies), *self._committed()]
 
+    def partition_of(self, group_id: str) -> TopicPartition:
+        """Where the group's records are, or will be once the topic is created."""
+        return TopicPartition(OFFSETS_TOPIC, self.coordinator.partition_of(group_id))
+
     def tick(self, now_ms: int) -> list[Output]:
         self._now_ms = now_ms
         return [*_outputs(self.coordinator.tick(now_ms)), *self._committed()]

@@ -124,6 +124,10 @@ class Coordinator:
             return self.config.offsets_topic_num_partitions
         return len(topic.partitions)
 
+    def partition_of(self, group_id: str) -> int:
+        """Where the group's records are, or will be once the topic is created."""
+        return self._log.partition_of(group_id)
+
     # Requests
 
     def handle(self, token: Any, request: GroupRequest, now_ms: int) -> Replies:

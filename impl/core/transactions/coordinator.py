@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from impl.core.cluster.catalogue import Catalogue
-from impl.core.cluster.topics import OFFSETS_TOPIC, TopicPartition
+from impl.core.cluster.topics import TopicPartition
 from impl.core.data.messages import InitProducerId, ProducerIdentityGranted
 from impl.core.data.partition import Partition
 from impl.core.data.partitions import Partitions
 from impl.core.events import Call, Output, Reply, Send
-from impl.core.groups.coordinator_log import partition_of
 from impl.core.log.markers import ProducerIdentity
 from impl.core.refusal import KafkaError
 from impl.core.transactions import rules
@@ -43,6 +42,9 @@ FIRST_EPOCH = 0
 FENCED_SINCE = 2
 INIT_FENCED_SINCE = 4
 
+# The partition of `__consumer_offsets` that is a group's.
+PartitionOf: TypeAlias = Callable[[str], TopicPartition]
+
 
 class Coordinator:
     def __init__(
@@ -52,12 +54,14 @@ class Coordinator:
         partitions: Partitions,
         codec: TransactionCodec,
         producer_ids: ProducerIds,
+        partition_of: PartitionOf,
         now_ms: int,
     ) -> None:
         self.log = StateLog(catalogue, partitions, codec)
         self._config = config
         self._catalogue = catalogue
         self._producer_ids = producer_ids
+        self._partition_of = partition_of
         self._markers = MarkerSending(catalogue, self._is_told)
         self._told: dict[str, int] = {}
         """Whose markers are all written, and since when that may be put on record."""
@@ -290,11 +294,8 @@ class Coordinator:
         def answer(error: ErrorCode) -> None:
             self._answer(call, AddedOffsets(_as_of(request.api_version, error)))
 
-        topic = self._catalogue.topics.get(OFFSETS_TOPIC)
-        if topic is None:  # no group has a coordinator yet
-            answer(ErrorCode.COORDINATOR_NOT_AVAILABLE)
-            return
-        at = TopicPartition(OFFSETS_TOPIC, partition_of(request.group_id, len(topic.partitions)))
+        # A producer looks for the group's coordinator only afterwards, which creates the topic.
+        at = self._partition_of(request.group_id)
         self._add(request.transactional_id, request.producer, [at], answer)
 
     # EndTxn

@@ -16,7 +16,7 @@ from impl.core.data.partition import Partition
 from impl.core.data.partitions import Partitions
 from impl.core.events import Call, Output, Reply, Send
 from impl.core.transactions.config import TransactionConfig
-from impl.core.transactions.coordinator import Coordinator
+from impl.core.transactions.coordinator import Coordinator, PartitionOf
 from impl.core.transactions.inspection import (
     describe_producers,
     describe_transactions,
@@ -42,13 +42,14 @@ class Transactions:
         standing: Standing,
         codec: TransactionCodec,
         ended: Ended,
+        partition_of: PartitionOf,
         now_ms: int,
     ) -> None:
-        """`ended` hears of every marker that is written here."""
+        """`ended` hears of every marker that is written here; `partition_of` is for groups."""
         self._partitions = partitions
         self._producer_ids = ProducerIds(standing)
         self._coordinator = Coordinator(
-            config, catalogue, partitions, codec, self._producer_ids, now_ms
+            config, catalogue, partitions, codec, self._producer_ids, partition_of, now_ms
         )
         self._marker_writing = MarkerWriting(partitions, ended)
 
