@@ -13,6 +13,7 @@ from conformance.session import Session, preparing
 from conformance.wire import Struct
 from spec.wire.errors import ErrorCode
 
+OFFSETS_TOPIC = "__consumer_offsets"
 BY_DEFAULT = -1
 """The number of partitions, or of replicas, that the brokers take where nobody says."""
 
@@ -110,22 +111,25 @@ def create_again(session: Session) -> tuple[Topic, Topic]:
 def restart(session: Session, topic: Topic) -> None:
     """Restart the broker, and wait until partition 0 has a leader that knows that it leads."""
     session.restart()
-
-    def led() -> bool:
-        (found,) = look(session, {"name": topic.name})
-        return found.error_code == ErrorCode.NONE and bool(found.partitions[0].leader_id >= 0)
-
-    def served() -> bool:
-        session.forget_leaders()
-        return bool(session.list_offset(topic, requests.LATEST).error_code == ErrorCode.NONE)
-
-    session.poll_until(led, f"{topic.name} has a leader again")
-    session.poll_until(served, "the leader serves the topic again")
+    session.poll_until(lambda: _is_served(session, topic), f"{topic.name} is served again")
 
 
-def find(session: Session, name: str) -> Topic:
-    """A topic that the check did not make; inconclusive if there is none."""
-    found = look(session, {"name": name})[0]
-    if found.error_code != ErrorCode.NONE:
-        session.inconclusive(f"there is no {name}")
-    return Topic(name, found.topic_id, len(found.partitions))
+def offsets_topic(session: Session) -> Topic:
+    """The topic of committed offsets, once a group has a coordinator and partition 0 is served."""
+    session.coordinator(session.group_name())
+    with preparing(f"finding {OFFSETS_TOPIC}"):
+        (found,) = look(session, {"name": OFFSETS_TOPIC})
+        if found.error_code != ErrorCode.NONE:
+            session.inconclusive(f"there is no {OFFSETS_TOPIC}")
+        topic = Topic(OFFSETS_TOPIC, found.topic_id, len(found.partitions))
+        session.poll_until(lambda: _is_served(session, topic), f"{OFFSETS_TOPIC} is served")
+    return topic
+
+
+def _is_served(session: Session, topic: Topic) -> bool:
+    """Whether partition 0 has a leader that knows that it leads."""
+    (found,) = look(session, {"name": topic.name})
+    if found.error_code != ErrorCode.NONE or found.partitions[0].leader_id < 0:
+        return False
+    session.forget_leaders()
+    return bool(session.list_offset(topic, requests.LATEST).error_code == ErrorCode.NONE)

@@ -10,7 +10,6 @@ from conformance.wire import Struct
 from conformance.wire.records import Record, build_batch
 from spec.wire.errors import ErrorCode
 
-OFFSETS_TOPIC = "__consumer_offsets"
 HIGH_WATERMARK = -1
 
 
@@ -151,8 +150,7 @@ def what_was_deleted_is_out_of_range(session: Session) -> None:
 @check("RETN-08", apis=("DeleteRecords", "ListOffsets", "FindCoordinator"))
 def internal_topics_are_not_deleted_from(session: Session) -> None:
     """DeleteRecords for an internal topic gives INVALID_TOPIC_EXCEPTION and deletes nothing."""
-    session.coordinator(session.group_name())
-    topic = topics.find(session, OFFSETS_TOPIC)
+    topic = topics.offsets_topic(session)
     before = session.list_offset(topic, EARLIEST).offset
     answer = delete_records(session, topic, HIGH_WATERMARK)
     session.permit(
