@@ -65,13 +65,18 @@ def quorum_leader(session: Session) -> int:
     return int(quorum(session).leader_id)
 
 
-def quorum(session: Session, asked: Client | None = None) -> Struct:
+def quorum(session: Session) -> Struct:
+    """What the leader of the metadata log says of the voters, as soon as it may say it."""
+
+    def described() -> Struct | None:
+        answer = session.broker.call("DescribeQuorum", topics=[topic])
+        if answer.error_code != ErrorCode.NONE:
+            return None
+        found: Struct = answer.topics[0].partitions[0]
+        return found if found.error_code == ErrorCode.NONE else None
+
     topic = {"topic_name": METADATA_TOPIC, "partitions": [{"partition_index": 0}]}
-    answer = (asked or session.broker).call("DescribeQuorum", topics=[topic])
-    if answer.error_code != ErrorCode.NONE:
-        session.inconclusive(f"DescribeQuorum answers {name_of(answer.error_code)}")
-    found: Struct = answer.topics[0].partitions[0]
-    return found
+    return session.poll_until(described, "the quorum is described")
 
 
 def look(
