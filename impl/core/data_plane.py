@@ -122,6 +122,11 @@ class DataPlane:
 
     # What follows
 
+    @property
+    def has_moved(self) -> bool:
+        """Whether a partition moved since `settle`."""
+        return bool(self.partitions.changes.moved)
+
     def settle(self, now_ms: int) -> tuple[list[TopicPartition], list[Output]]:
         """The partitions that moved since the last time, and what that means to who waits here."""
         moved = take(self.partitions.changes.moved)

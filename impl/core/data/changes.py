@@ -22,6 +22,8 @@ class Changes:
 
 
 def take(changes: set[TopicPartition]) -> list[TopicPartition]:
+    if not changes:
+        return []
     taken = sorted(changes)
     changes.clear()
     return taken
