@@ -12,7 +12,7 @@ settle, and then:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from impl.core.cluster.messages import CreateTopics, NewTopic
@@ -40,9 +40,15 @@ IDEMPOTENT = 1
 
 class Storm:
     def __init__(
-        self, seed: int, faults: Sequence[Fault], duration_ms: int, *, pause_ms: int = 100
+        self,
+        seed: int,
+        faults: Sequence[Fault],
+        duration_ms: int,
+        *,
+        pause_ms: int = 100,
+        properties: Mapping[str, str] = PROPERTIES,
     ) -> None:
-        self.simulation = Simulation(seed, properties=PROPERTIES)
+        self.simulation = Simulation(seed, properties=properties)
         self._begin()
         self.producers = [
             Producer(
@@ -131,10 +137,11 @@ def storm(
     kinds: Sequence[str] = KINDS,
     *,
     pause_ms: int = 100,
+    properties: Mapping[str, str] = PROPERTIES,
 ) -> Storm:
     """The storm of a seed; its producers rest for `pause_ms` after each answer."""
     faults = draw(Random(seed), (1, 2, 3), duration_ms, kinds=kinds, mean_pause_ms=4_000)
-    return Storm(seed, faults, duration_ms, pause_ms=pause_ms)
+    return Storm(seed, faults, duration_ms, pause_ms=pause_ms, properties=properties)
 
 
 def _number(value: bytes) -> int:
