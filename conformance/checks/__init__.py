@@ -4,6 +4,8 @@ MODULES = (
     "conformance.checks.acks",
     "conformance.checks.acks_cluster",
     "conformance.checks.comp",
+    "conformance.checks.comp_cleaning",
+    "conformance.checks.comp_transactions",
     "conformance.checks.elec",
     "conformance.checks.grps_administration",
     "conformance.checks.grps_join",
