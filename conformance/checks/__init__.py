@@ -8,6 +8,8 @@ MODULES = (
     "conformance.checks.comp_transactions",
     "conformance.checks.elec",
     "conformance.checks.grps_administration",
+    "conformance.checks.grps_consumer",
+    "conformance.checks.grps_expiry",
     "conformance.checks.grps_join",
     "conformance.checks.grps_liveness",
     "conformance.checks.grps_offsets",
