@@ -219,7 +219,7 @@ class Partition:
         if leadership.propose_to_add(replica_id, self.high_watermark):
             self._changes.proposing.add(self.at)
         if has_moved:
-            self._changes.moved.add(self.at)
+            self._changes.followed.add(self.at)
             self.advance_high_watermark(now_ms)
 
     def acknowledgement(self, required_offset: int) -> ErrorCode | None:
