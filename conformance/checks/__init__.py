@@ -3,10 +3,12 @@
 MODULES = (
     "conformance.checks.acks",
     "conformance.checks.acks_cluster",
+    "conformance.checks.clus",
     "conformance.checks.comp",
     "conformance.checks.comp_cleaning",
     "conformance.checks.comp_transactions",
     "conformance.checks.elec",
+    "conformance.checks.elec_cluster",
     "conformance.checks.grps_administration",
     "conformance.checks.grps_consumer",
     "conformance.checks.grps_expiry",

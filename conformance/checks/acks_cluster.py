@@ -126,6 +126,7 @@ def an_acknowledged_record_survives_its_leader(session: Session) -> None:
         cluster.write(session, topic, [value])
     session.kill(first)
     cluster.await_leader(session, topic, {second, third})
+    cluster.await_served(session, topic)
     got = session.read(topic, count=len(values)).values
     session.permit("the values", got, [values], "They were acknowledged by all in-sync replicas.")
     cluster.write(session, topic, [b"after"])

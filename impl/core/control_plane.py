@@ -24,6 +24,7 @@ from impl.core.controller.refusals import BROKER_REQUESTS, FORWARDED_REQUESTS
 from impl.core.events import Call, Forward, Output, Send
 from impl.core.log.log import Platform
 from impl.core.quorum.config import QuorumConfig
+from impl.core.quorum.messages import DescribeQuorum
 from impl.core.quorum.metadata_log import MetadataLog
 from impl.core.quorum.quorum import Quorum
 from impl.core.refusal import KafkaError
@@ -91,7 +92,8 @@ class ControlPlane:
 
     def handle(self, call: Call, request: Any, now_ms: int) -> list[Output]:
         now_ms = self._at(now_ms)
-        if isinstance(request, FORWARDED_REQUESTS) and not self._controller.is_active:
+        is_for_controller = isinstance(request, (*FORWARDED_REQUESTS, DescribeQuorum))
+        if is_for_controller and not self._controller.is_active:
             return self._forwarding.forward(call, request, now_ms)
         if isinstance(request, (*BROKER_REQUESTS, *FORWARDED_REQUESTS)):
             return self._controller.handle(call, request, now_ms)
@@ -99,6 +101,8 @@ class ControlPlane:
 
     def handle_forwarded(self, call: Call, request: Any, now_ms: int) -> list[Output]:
         """A request that another node was asked, and that is for the active controller."""
+        if isinstance(request, DescribeQuorum) and self._controller.is_active:
+            return self._quorum.handle(call, request, self._at(now_ms))
         return self._controller.handle(call, request, self._at(now_ms), is_forwarded=True)
 
     def not_forwarded(self, forward: Forward, now_ms: int) -> list[Output]:
@@ -122,7 +126,8 @@ class ControlPlane:
             return self._forwarding.tick(now_ms)
         outputs: list[Output] = []
         for call, request in self._forwarding.take_all():
-            outputs += self._controller.handle(call, request, now_ms)
+            room = self._quorum if isinstance(request, DescribeQuorum) else self._controller
+            outputs += room.handle(call, request, now_ms)
         return outputs
 
     def begin_shutdown(self, now_ms: int) -> None:
