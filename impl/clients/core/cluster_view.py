@@ -32,14 +32,15 @@ class ClusterView:
         self._wanted: set[str] = set()
         self._is_stale = True
         self._asked: Ask | None = None
-        self._next_ms = 0
+        self._not_before_ms = 0
+        self._expires_ms = 0
 
     def want(self, topic: str) -> None:
         """Keep knowing this topic."""
         if topic not in self._wanted:
             self._wanted.add(topic)
             self._is_stale = True
-            self._next_ms = 0
+            self._not_before_ms = 0
 
     def doubt(self) -> None:
         """What is known was found to be wrong."""
@@ -63,27 +64,34 @@ class ClusterView:
     # Asking
 
     def tick(self, now_ms: int) -> list[Ask]:
-        if self._asked is not None or not self._wanted or now_ms < self._next_ms:
+        due_ms = self.next_deadline_ms()
+        if due_ms is None or now_ms < due_ms:
             return []
         self._is_stale = False
-        self._next_ms = now_ms + self._backoff_ms
         topics = [Struct(name=name) for name in sorted(self._wanted)]
         body = Struct(topics=topics, allow_auto_topic_creation=True)
         self._asked = Ask(None, "Metadata", body, NEWEST_METADATA, self._timeout_ms)
         return [self._asked]
 
     def next_deadline_ms(self) -> int | None:
-        return None if self._asked is not None or not self._wanted else self._next_ms
+        if self._asked is not None or not self._wanted:
+            return None
+        return self._not_before_ms if self._is_stale else self._expires_ms
 
     def answered(self, ask: Ask, body: Struct | None, now_ms: int) -> bool:
         """Whether this was our question."""
         if ask is not self._asked:
             return False
         self._asked = None
+        self._not_before_ms = now_ms + self._backoff_ms
+        self._expires_ms = now_ms + self._maximum_age_ms
         if body is None:
             self._is_stale = True
-            self._next_ms = now_ms + self._backoff_ms
-            return True
+        else:
+            self._learn(body)
+        return True
+
+    def _learn(self, body: Struct) -> None:
         self.brokers = {each.node_id: (each.host, each.port) for each in body.brokers}
         for topic in body.topics:
             leaders = {each.partition_index: each.leader_id for each in topic.partitions}
@@ -91,13 +99,8 @@ class ClusterView:
             if topic.error_code and known is not None and known.leaders:
                 leaders = known.leaders  # an error says nothing about what was known before
             self.topics[topic.name] = TopicView(ErrorCode(topic.error_code), leaders)
-        is_whole = not any(
+        self._is_stale |= any(
             view.error or -1 in view.leaders.values()
             for name, view in self.topics.items()
             if name in self._wanted
         )
-        if is_whole and not self._is_stale:
-            self._next_ms = now_ms + self._maximum_age_ms
-        else:
-            self._next_ms = now_ms + self._backoff_ms
-        return True

@@ -23,6 +23,8 @@ from impl.wire import Struct
 from spec.wire.errors import ErrorCode
 
 NEWEST_ADD_PARTITIONS, NEWEST_ADD_OFFSETS, NEWEST_END, NEWEST_OFFSET_COMMIT = 3, 3, 3, 3
+END_BACKOFF_MS = 20
+"""How long to wait for the end of the transaction before: markers are written soon."""
 
 
 class GroupMember(NamedTuple):
@@ -220,9 +222,11 @@ class Transactions:
             return False
         self._asked = None
         error = ErrorCode.NETWORK_EXCEPTION if body is None else _error(body)
-        if error in RETRIABLE:
+        if error is ErrorCode.CONCURRENT_TRANSACTIONS:  # TXNI-06: the end before is not over yet
+            self._next_ms = now_ms + min(self._config.retry_backoff_ms, END_BACKOFF_MS)
+        elif error in RETRIABLE:
             self._next_ms = now_ms + self._config.retry_backoff_ms
-            self._lost(ask, error)
+            self._lost(ask)
         elif error:
             self._failed(error)
         else:
@@ -230,9 +234,7 @@ class Transactions:
             self._succeeded(ask)
         return True
 
-    def _lost(self, ask: Ask, error: ErrorCode) -> None:
-        if error is ErrorCode.CONCURRENT_TRANSACTIONS:  # TXNI-06: the end before is not over yet
-            return
+    def _lost(self, ask: Ask) -> None:
         if ask.api_name == "TxnOffsetCommit":
             for finder in self._groups.values():
                 finder.lost()
