@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from conformance import topics
 from conformance.broker import TargetError
 from conformance.client import Client
-from conformance.requests import LATEST, Topic
+from conformance.requests import LATEST, Fields, Topic
 from conformance.session import Session, preparing
 from conformance.verdict import Broken, Inconclusive
 from conformance.wire import Struct
 from spec.wire.errors import ErrorCode, name_of
 
+STAND_INS = frozenset({98, 99})
+"""The ids of brokers that are played by checks."""
 METADATA_TOPIC = "__cluster_metadata"
 RETRIABLE = {
     ErrorCode.LEADER_NOT_AVAILABLE,
@@ -30,6 +32,8 @@ RETRIABLE = {
 }
 FAILOVER_S = 30.0
 """How long the cluster may take to notice that a node is away, and to do something about it."""
+FENCING_S = 15.0
+"""The same where no process is involved: the session timeout of the suite's brokers, and more."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,8 @@ def alive(session: Session, asked: Client | None = None) -> list[int]:
 
 
 def three(session: Session) -> list[int]:
-    """Three brokers; the last is the active controller, if it is one of them."""
-    brokers = alive(session)
+    """Three brokers, no stand-ins; the last is the active controller, if it is one of them."""
+    brokers = [each for each in alive(session) if each not in STAND_INS]
     if len(brokers) < 3:
         session.inconclusive(f"there are {len(brokers)} brokers, and three are needed")
     leader = quorum_leader(session)
@@ -66,12 +70,17 @@ def quorum_leader(session: Session) -> int:
 
 
 def quorum(session: Session, asked: Client | None = None) -> Struct:
+    """What the leader of the metadata log says of the voters, as soon as it may say it."""
+
+    def described() -> Struct | None:
+        answer = (asked or session.broker).call("DescribeQuorum", topics=[topic])
+        if answer.error_code != ErrorCode.NONE:
+            return None
+        found: Struct = answer.topics[0].partitions[0]
+        return found if found.error_code == ErrorCode.NONE else None
+
     topic = {"topic_name": METADATA_TOPIC, "partitions": [{"partition_index": 0}]}
-    answer = (asked or session.broker).call("DescribeQuorum", topics=[topic])
-    if answer.error_code != ErrorCode.NONE:
-        session.inconclusive(f"DescribeQuorum answers {name_of(answer.error_code)}")
-    found: Struct = answer.topics[0].partitions[0]
-    return found
+    return session.poll_until(described, "the quorum is described")
 
 
 def look(
@@ -94,9 +103,15 @@ def look(
 
 
 def placed(
-    session: Session, *replicas: Sequence[int], configs: Mapping[str, str | None] | None = None
+    session: Session,
+    *replicas: Sequence[int],
+    configs: Mapping[str, str | None] | None = None,
+    is_served: bool = True,
 ) -> Topic:
-    """A topic with these replicas for its partitions, the first of each leading, all in sync."""
+    """A topic with these replicas for its partitions, the first of each leading, all in sync.
+
+    `is_served`: its leaders can be reached, so wait until they serve.
+    """
     name = session.name("topic")
     with preparing(f"creating the topic {name}"):
         by_hand = topics.by_hand(*map(list, replicas))
@@ -111,8 +126,14 @@ def placed(
         topic = Topic(name, found.topic_id, len(replicas))
         for index, nodes in enumerate(replicas):
             await_isr(session, topic, nodes, index)
-            await_served(session, topic, index)
+            if is_served:
+                await_served(session, topic, index)
     return topic
+
+
+def settle(session: Session) -> None:
+    """Wait until everything can be seen that was decided before."""
+    placed(session, [three(session)[0]])  # whoever knows of it knows of what came before
 
 
 def await_isr(
@@ -136,19 +157,16 @@ def await_leader(
     session: Session,
     topic: Topic,
     leaders: Collection[int],
-    partition: int = 0,
     demanded: str = "",
 ) -> Placement:
-    """Wait until one of these leads, and serves; what Metadata then says."""
-    session.poll_until(
-        lambda: look(session, topic, partition).leader in leaders,
-        f"one of {sorted(leaders)} leads",
-        timeout=FAILOVER_S,
-        demanded=demanded,
-    )
-    if leaders != {-1}:
-        await_served(session, topic, partition)
-    return look(session, topic, partition)
+    """Wait until one of these leads partition 0 as far as Metadata tells, which it then says."""
+
+    def led() -> Placement | None:
+        found = look(session, topic)
+        return found if found.leader in leaders else None
+
+    what = f"one of {sorted(leaders)} leads"
+    return session.poll_until(led, what, timeout=FAILOVER_S, demanded=demanded)
 
 
 def await_served(session: Session, topic: Topic, partition: int = 0) -> None:
@@ -162,6 +180,17 @@ def await_served(session: Session, topic: Topic, partition: int = 0) -> None:
     session.poll_until(lambda: attempt(served), "the leader serves", timeout=FAILOVER_S)
 
 
+def await_known(session: Session, topic: Topic) -> None:
+    """Wait until every broker knows who leads partition 0."""
+    for node_id in alive(session):
+        asked = session.node(node_id)
+
+        def known(asked: Client = asked) -> bool:
+            return look(session, topic, asked=asked).leader >= 0
+
+        session.poll_until(known, f"broker {node_id} knows who leads {topic.name}")
+
+
 def await_fenced(session: Session, node_id: int, demanded: str = "") -> None:
     session.poll_until(
         lambda: node_id not in alive(session),
@@ -169,6 +198,12 @@ def await_fenced(session: Session, node_id: int, demanded: str = "") -> None:
         timeout=FAILOVER_S,
         demanded=demanded,
     )
+
+
+def reassignment(topic: Topic, replicas: Sequence[int] | None) -> Fields:
+    """The fields that move partition 0 to other replicas, or with None cancel that."""
+    partitions = [{"partition_index": 0, "replicas": replicas and list(replicas)}]
+    return {"topics": [{"name": topic.name, "partitions": partitions}]}
 
 
 def attempt(action: Callable[[], bool]) -> bool:

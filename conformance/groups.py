@@ -13,8 +13,11 @@ from conformance.members import (
     new_member,
     synchronise,
 )
+from conformance.requests import Topic
 from conformance.session import Session
-from conformance.wire import Struct
+from conformance.wire import Struct, encode_message
+
+SUBSCRIPTION_VERSION = 1
 
 
 def assignment_of(member: Member) -> bytes:
@@ -41,6 +44,16 @@ def stable_group(
     form_group(session, members)
     make_stable(members)
     return sorted(members, key=lambda member: not member.is_leader)
+
+
+def subscribed_member(session: Session, topic: Topic) -> Member:
+    """The only member of a stable group of consumers that is subscribed to a topic."""
+    version = SUBSCRIPTION_VERSION
+    subscription = version.to_bytes(2, "big") + encode_message(
+        "ConsumerProtocolSubscription", version, {"topics": [topic.name]}
+    )
+    (member,) = stable_group(session, 1, {"range": subscription})
+    return member
 
 
 def make_stable(members: Sequence[Member]) -> None:

@@ -53,6 +53,7 @@ class Session:
         self._opened: list[Client] = []
         self._numbers = itertools.count(1)
         self._topics: list[str] = []
+        self._created: list[Topic] = []
         self._groups: list[str] = []
         self._addresses: dict[int, Address] = {}
         self._unhealed = False
@@ -190,6 +191,7 @@ class Session:
                 lambda: self._found(name, partitions), f"every partition of {name} has a leader"
             )
             self.poll_until(lambda: self._served(topic), f"the leaders of {name} serve it")
+        self._created.append(topic)
         return topic
 
     def delete_later(self, topic: str) -> None:
@@ -368,6 +370,12 @@ class Session:
             action()
         except TargetError as error:
             raise Inconclusive(f"the broker did not come back: {error}") from None
+        # A broker may be up before it has learnt what it leads. What else it has forgotten, and
+        # that it never learns, is for the check to see.
+        with contextlib.suppress(Broken, Inconclusive):
+            self.poll_until(
+                lambda: all(map(self._knows_its_leaders, self._created)), "the leaders know it"
+            )
 
     def _befalls(self, node_id: int, what: str, action: Callable[[int], None]) -> None:
         address = self._address_of(node_id)  # known from now on, when nobody can be asked
@@ -423,6 +431,17 @@ class Session:
         if count < partitions:
             raise NotApplicable(f"the broker creates topics of {count} partitions only")
         return Topic(name, answer.topic_id, count)
+
+    def _knows_its_leaders(self, topic: Topic) -> bool:
+        """Whether those who lead a topic, if it is still there, have learnt of it."""
+        found = self._metadata(topic.name).topics[0]
+        if any(partition.leader_id < 0 for partition in found.partitions):
+            return False
+        codes = {
+            self.list_offset(topic, requests.LATEST, partition.partition_index).error_code
+            for partition in found.partitions
+        }
+        return not codes & {ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.LEADER_NOT_AVAILABLE}
 
     def _served(self, topic: Topic) -> bool:
         """Whether the leaders know their role; Metadata may name them a moment earlier."""

@@ -1,17 +1,15 @@
 """GRPS: groups and offsets that are deleted, and groups that outlive their coordinator."""
 
 from conformance.check import check
-from conformance.groups import assignment_of, stable_group
-from conformance.members import Member
+from conformance.groups import assignment_of, stable_group, subscribed_member
 from conformance.offsets import commit_from_outside, fetch_offset, prepare_offset
 from conformance.requests import Topic
 from conformance.session import Session
-from conformance.wire import Struct, encode_message
+from conformance.wire import Struct
 from spec.wire.errors import ErrorCode
 
 JOINED = ("JoinGroup", "SyncGroup")
 NOT_COMMITTED = -1
-SUBSCRIPTION_VERSION = 1
 
 
 def delete_group(session: Session, group: str) -> int:
@@ -22,16 +20,6 @@ def delete_group(session: Session, group: str) -> int:
 def delete_offset(session: Session, group: str, topic: Topic, partition: int = 0) -> Struct:
     topics = [{"name": topic.name, "partitions": [{"partition_index": partition}]}]
     return session.coordinator(group).call("OffsetDelete", group_id=group, topics=topics)
-
-
-def subscribed_member(session: Session, topic: Topic) -> Member:
-    """The only member of a stable group of consumers that is subscribed to a topic."""
-    version = SUBSCRIPTION_VERSION
-    subscription = version.to_bytes(2, "big") + encode_message(
-        "ConsumerProtocolSubscription", version, {"topics": [topic.name]}
-    )
-    (member,) = stable_group(session, 1, {"range": subscription})
-    return member
 
 
 def permit_offset(

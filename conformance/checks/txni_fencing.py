@@ -338,3 +338,28 @@ def a_marker_of_an_earlier_coordinator_is_refused(session: Session) -> None:
     )
     found = len(markers(session, topic))
     session.permit("the number of markers in the log", found, [1], "The second was refused.")
+
+
+@check("TXNI-22", apis=("WriteTxnMarkers 2+", *TV2_APIS))
+def a_marker_that_comes_again_ends_nothing(session: Session) -> None:
+    """The marker of a TV2 transaction, sent once more, leaves the producer's next one open."""
+    topic = session.create_topic()
+    writer = producer(session, TV2)
+    writer.prepare_write(topic, [b"former"])
+    writer.prepare_end(True)
+    writer.prepare_write(topic, [b"open"])
+    stable = last_stable_offset(session, topic)
+    marker = {
+        "producer_id": writer.producer_id,
+        "producer_epoch": writer.epoch,
+        "transaction_result": True,
+        "topics": [{"name": topic.name, "partition_indexes": [0]}],
+        "coordinator_epoch": 1_000,
+        "transaction_version": 2,
+    }
+    answer = session.leader(topic).call("WriteTxnMarkers", markers=[marker])
+    because = "Its epoch is the one that the former transaction ended with."
+    code = answer.markers[0].topics[0].partitions[0].error_code
+    session.permit("the error code", code, other_than(ErrorCode.NONE), because)
+    found = last_stable_offset(session, topic)
+    session.permit("the last stable offset", found, [stable], because)

@@ -6,7 +6,7 @@
 | AddPartitionsToTxn | 0-5 | several transactions, from brokers, since 4 (KIP-890) |
 | AddOffsetsToTxn | 0-4 | |
 | EndTxn | 0-5 | a new epoch with every end since 5 (KIP-890) |
-| WriteTxnMarkers | 1 | from brokers |
+| WriteTxnMarkers | 1 to 2 | from brokers |
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from spec.wire.errors import ErrorCode
 
 SEVERAL_TRANSACTIONS_SINCE = 4
 ASKED_VERSION = 5
-MARKERS_VERSION = 1
+MARKERS_VERSION = 2
 
 
 def _partitions(topics: Iterable[Struct], name: str, indexes: str) -> tuple[TopicPartition, ...]:
@@ -200,6 +200,7 @@ def _read_markers(request: Request, _client_host: str) -> WriteMarkers:
                 marker.transaction_result,
                 marker.coordinator_epoch,
                 _partitions(marker.topics, "name", "partition_indexes"),
+                marker.transaction_version,
             )
             for marker in request.body.markers
         )
@@ -236,6 +237,7 @@ def _ask_markers(request: WriteMarkers) -> Struct:
                 producer_epoch=each.producer.producer_epoch,
                 transaction_result=each.commits,
                 coordinator_epoch=each.coordinator_epoch,
+                transaction_version=each.version,
                 topics=[
                     Struct(name=topic, partition_indexes=indexes)
                     for topic, indexes in by_topic(each.partitions).items()
@@ -266,7 +268,7 @@ TRANSACTION_APIS = {
     "AddPartitionsToTxn": Translation(_read_add, _write_added, range(6)),
     "AddOffsetsToTxn": Translation(_read_add_offsets, _write_added_offsets, range(5)),
     "EndTxn": Translation(_read_end, _write_ended, range(6)),
-    "WriteTxnMarkers": Translation(_read_markers, _write_markers, range(1, 2)),
+    "WriteTxnMarkers": Translation(_read_markers, _write_markers, range(1, 3)),
 }
 
 TRANSACTION_ASKED = {

@@ -225,15 +225,14 @@ class Broker:
             has_learnt = self._learn(now_ms, take)
             moved, more = self._data.settle(now_ms)
             take(more)
-            if moved:
-                take(self._coordinators.tick(now_ms))
+            take(self._coordinators.moved(moved, now_ms))
             if inside:
                 match inside.popleft():
                     case Question(call, request):
                         take(self._route(call, request, now_ms))
                     case Answer(sent, answer):
                         take(self._take_answer(sent, answer, now_ms))
-            elif not has_learnt and not moved:
+            elif not has_learnt and not self._data.has_moved:
                 return out
 
     # Metadata

@@ -24,6 +24,7 @@ from impl.core.controller.refusals import BROKER_REQUESTS, FORWARDED_REQUESTS
 from impl.core.events import Call, Forward, Output, Send
 from impl.core.log.log import Platform
 from impl.core.quorum.config import QuorumConfig
+from impl.core.quorum.messages import DescribeQuorum
 from impl.core.quorum.metadata_log import MetadataLog
 from impl.core.quorum.quorum import Quorum
 from impl.core.refusal import KafkaError
@@ -69,6 +70,10 @@ class ControlPlane:
         self._has_appended = False
         self._is_resigned = False
         self._skipped_ms = 0
+        self._settled_offset: int | None = None
+        """With what `settle` found nothing to do, while nothing has happened here since."""
+        self._settled_until_ms: int | None = None
+        """And when something is due, in the time that this node lives by."""
 
     def _append(self, records: Sequence[MetadataRecord], now_ms: int) -> int:
         self._has_appended = True
@@ -76,13 +81,19 @@ class ControlPlane:
 
     # Driving
 
+    def _at(self, now_ms: int) -> int:
+        """The time by which this node lives, of something that is to be settled."""
+        self._settled_offset = None
+        return now_ms - self._skipped_ms
+
     def skip(self, duration_ms: int) -> None:
         """From now on the caller's clock shows so much more than this node has lived."""
         self._skipped_ms += duration_ms
 
     def handle(self, call: Call, request: Any, now_ms: int) -> list[Output]:
-        now_ms -= self._skipped_ms
-        if isinstance(request, FORWARDED_REQUESTS) and not self._controller.is_active:
+        now_ms = self._at(now_ms)
+        is_for_controller = isinstance(request, (*FORWARDED_REQUESTS, DescribeQuorum))
+        if is_for_controller and not self._controller.is_active:
             return self._forwarding.forward(call, request, now_ms)
         if isinstance(request, (*BROKER_REQUESTS, *FORWARDED_REQUESTS)):
             return self._controller.handle(call, request, now_ms)
@@ -90,17 +101,19 @@ class ControlPlane:
 
     def handle_forwarded(self, call: Call, request: Any, now_ms: int) -> list[Output]:
         """A request that another node was asked, and that is for the active controller."""
-        return self._controller.handle(call, request, now_ms - self._skipped_ms, is_forwarded=True)
+        if isinstance(request, DescribeQuorum) and self._controller.is_active:
+            return self._quorum.handle(call, request, self._at(now_ms))
+        return self._controller.handle(call, request, self._at(now_ms), is_forwarded=True)
 
     def not_forwarded(self, forward: Forward, now_ms: int) -> list[Output]:
-        return self._forwarding.not_forwarded(forward, now_ms - self._skipped_ms)
+        return self._forwarding.not_forwarded(forward, self._at(now_ms))
 
     def answered(self, sent: Send, answer: Any | None, now_ms: int) -> list[Output]:
         room = self.membership if isinstance(sent.request, MEMBERSHIP_REQUESTS) else self._quorum
-        return room.answered(sent, answer, now_ms - self._skipped_ms)
+        return room.answered(sent, answer, self._at(now_ms))
 
     def tick(self, now_ms: int) -> list[Output]:
-        now_ms -= self._skipped_ms
+        now_ms = self._at(now_ms)
         return [
             *self._quorum.tick(now_ms),
             *self._controller.tick(now_ms),
@@ -113,17 +126,22 @@ class ControlPlane:
             return self._forwarding.tick(now_ms)
         outputs: list[Output] = []
         for call, request in self._forwarding.take_all():
-            outputs += self._controller.handle(call, request, now_ms)
+            room = self._quorum if isinstance(request, DescribeQuorum) else self._controller
+            outputs += room.handle(call, request, now_ms)
         return outputs
 
     def begin_shutdown(self, now_ms: int) -> None:
-        self.membership.begin_shutdown(now_ms - self._skipped_ms)
+        self.membership.begin_shutdown(self._at(now_ms))
 
     def next_deadline_ms(self) -> int | None:
+        settled = self._settled_offset is not None
+        first_ms = self._settled_until_ms if settled else self._first_deadline_ms()
+        return None if first_ms is None else first_ms + self._skipped_ms
+
+    def _first_deadline_ms(self) -> int | None:
         rooms = (self._quorum, self._controller, self.membership, self._forwarding)
         deadlines = [room.next_deadline_ms() for room in rooms]
-        known = [each + self._skipped_ms for each in deadlines if each is not None]
-        return min(known, default=None)
+        return min((each for each in deadlines if each is not None), default=None)
 
     def forget(self, connection_id: int) -> None:
         self._quorum.forget(connection_id)
@@ -134,6 +152,8 @@ class ControlPlane:
 
     def settle(self, now_ms: int, applied_offset: int) -> list[Output]:
         """To be called after everything that this plane did, and until nothing more comes."""
+        if applied_offset == self._settled_offset:
+            return []
         now_ms -= self._skipped_ms
         outputs: list[Output] = []
         if self._has_appended:
@@ -145,6 +165,9 @@ class ControlPlane:
         if self.membership.may_stop and not self._is_resigned:
             self._is_resigned = True
             outputs += self._quorum.resign(now_ms)
+        elif not outputs and not self._has_appended:
+            self._settled_offset = applied_offset
+            self._settled_until_ms = self._first_deadline_ms()
         return outputs
 
     def _change_office(self, now_ms: int) -> list[Output]:

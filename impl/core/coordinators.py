@@ -15,7 +15,7 @@ from impl.core.cluster.catalogue import Catalogue
 from impl.core.cluster.current_options import CurrentOptions
 from impl.core.cluster.messages import NewTopic
 from impl.core.cluster.standing import Standing
-from impl.core.cluster.topics import TopicPartition
+from impl.core.cluster.topics import INTERNAL_TOPICS, TopicPartition
 from impl.core.data.messages import Produce
 from impl.core.data.partitions import Partitions
 from impl.core.data.producing import Producing
@@ -103,8 +103,16 @@ class Coordinators:
         return self._transactions.answered(sent, answer, now_ms)
 
     def tick(self, now_ms: int) -> list[Output]:
-        """To be called also when the high watermark of a partition moved."""
         return [*self._groups.tick(now_ms), *self._transactions.tick(now_ms)]
+
+    def moved(self, partitions: Sequence[TopicPartition], now_ms: int) -> list[Output]:
+        """What was waited for may be committed now in these partitions.
+
+        The logs of the coordinators are few of them, but a marker may be in any.
+        """
+        if any(at.topic in INTERNAL_TOPICS for at in partitions):
+            return self.tick(now_ms)
+        return self._transactions.markers_moved(now_ms) if partitions else []
 
     def next_deadline_ms(self) -> int:
         groups_ms, transactions_ms = (

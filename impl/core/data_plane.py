@@ -122,14 +122,21 @@ class DataPlane:
 
     # What follows
 
+    @property
+    def has_moved(self) -> bool:
+        """Whether a partition moved since `settle`."""
+        return bool(self.partitions.changes.moved)
+
     def settle(self, now_ms: int) -> tuple[list[TopicPartition], list[Output]]:
         """The partitions that moved since the last time, and what that means to who waits here."""
-        moved = take(self.partitions.changes.moved)
+        changes = self.partitions.changes
+        moved, followed = take(changes.moved), take(changes.followed)
         outputs: list[Output] = []
         if moved:
             outputs += self.producing.release(now_ms)
-            outputs += self._deleting.release(now_ms)
             outputs += self._fetching.changed(moved)
+        if moved or followed:
+            outputs += self._deleting.release(now_ms)
         outputs += self._following.tick(now_ms)
         outputs += self._isr.tick(now_ms)
         return moved, outputs

@@ -21,9 +21,12 @@ from impl.core.data.messages import (
     Produced,
     RecordsForPartition,
 )
+from impl.core.groups.lookup import FindCoordinators, FoundCoordinators
 from impl.core.log.batch import (
     HEADER_SIZE,
+    BatchHeader,
     build_batch,
+    end_of_batches,
     read_header,
     read_records,
     with_checksum,
@@ -37,6 +40,10 @@ CHECKSUM = CODECS[0]
 REQUEST_TIMEOUT_MS = 3_000
 RETRY_MS = 100
 CLIENT_LANE = "client"
+NO_COORDINATOR = (
+    ErrorCode.NOT_COORDINATOR,
+    ErrorCode.COORDINATOR_NOT_AVAILABLE,
+)
 
 
 @dataclass(slots=True)
@@ -91,6 +98,47 @@ class Client:
 
         node_id = self.simulation.random.choice(sorted(self.simulation.nodes))
         self.ask(node_id, DescribeTopics((self.topic,)), learn)
+
+
+class CoordinatedClient(Client):
+    """One that also has a coordinator, and looks for it again when it is none any more."""
+
+    def __init__(
+        self, simulation: Simulation, client_id: int, topic: str, key_type: int, key: str
+    ) -> None:
+        super().__init__(simulation, client_id, topic)
+        self._sought = FindCoordinators(key_type, (key,))
+        self._coordinator: int | None = None
+
+    def ask_coordinator(
+        self, request: Any, then: Callable[[Any], None], again: Callable[[], None]
+    ) -> None:
+        """`again` is called where nobody answered: the request may have taken effect."""
+        if self._coordinator is None:
+            self._seek(again)
+            return
+
+        def answered(answer: Any | None) -> None:
+            if self.is_stopped:
+                return
+            if answer is None:
+                self._coordinator = None
+                self.later(again)
+                return
+            if getattr(answer, "error", None) in NO_COORDINATOR:
+                self._coordinator = None
+            then(answer)
+
+        self.ask(self._coordinator, request, answered)
+
+    def _seek(self, then: Callable[[], None]) -> None:
+        def learn(answer: FoundCoordinators | None) -> None:
+            found = None if answer is None else answer.coordinators[0].broker
+            self._coordinator = None if found is None else found.node_id
+            self.later(then, RETRY_MS if found is None else 0)
+
+        node_id = self.simulation.random.choice(sorted(self.simulation.nodes))
+        self.ask(node_id, self._sought, learn)
 
 
 class Producer(Client):
@@ -150,8 +198,7 @@ class Producer(Client):
         header = read_header(plain)._replace(
             producer_id=producer_id, producer_epoch=producer_epoch, base_sequence=self._sequence
         )
-        payload = plain[HEADER_SIZE:]
-        return write_header(with_checksum(header, payload, CHECKSUM)) + payload
+        return sealed(header, plain[HEADER_SIZE:])
 
     def _answered(self, written: Written, answer: Produced | None) -> None:
         outcome = None if answer is None else answer.partitions[0]
@@ -206,24 +253,37 @@ class Consumer(Client):
             self.later(self._poll)
             return
         now_ms = self.simulation.now_ms
-        for offset, value, leader_epoch in records_of(outcome.records):
+        for offset, value, leader_epoch in records_of(outcome.records, outcome.aborted):
             if offset >= self.position:
                 self.position = offset + 1
                 self.history.append(
                     Read(self._partition, offset, value, leader_epoch, asked_ms, now_ms)
                 )
+        if outcome.records:
+            self.position = max(self.position, end_of_batches(outcome.records))
         self.later(self._poll, 10)
 
 
-def records_of(batches: Any) -> Sequence[tuple[int, bytes, int]]:
-    """Offset, value and leader epoch of every record of the batches of clients."""
+def sealed(header: BatchHeader, payload: bytes) -> bytes:
+    """A batch whose header was changed."""
+    return write_header(with_checksum(header, payload, CHECKSUM)) + payload
+
+
+def records_of(
+    batches: Any, aborted: Sequence[tuple[int, int]] = ()
+) -> Sequence[tuple[int, bytes, int]]:
+    """Offset, value and leader epoch of every record of the batches of clients, but for those of
+    transactions that were aborted, each known by its producer and first offset.
+    """
     found: list[tuple[int, bytes, int]] = []
     position = 0
     while position < len(batches):
         header = read_header(batches, position)
         payload = memoryview(batches)[position + HEADER_SIZE : position + header.size]
         position += header.size
-        if not header.is_control:
+        if header.is_control:
+            aborted = _without_ended(aborted, header)
+        elif not header.is_transactional or not _is_aborted(aborted, header):
             found += (
                 (
                     header.base_offset + record.offset_delta,
@@ -233,3 +293,21 @@ def records_of(batches: Any) -> Sequence[tuple[int, bytes, int]]:
                 for record in read_records(header, payload)
             )
     return found
+
+
+def _is_aborted(aborted: Sequence[tuple[int, int]], header: BatchHeader) -> bool:
+    return any(
+        producer_id == header.producer_id and first_offset <= header.base_offset
+        for producer_id, first_offset in aborted
+    )
+
+
+def _without_ended(
+    aborted: Sequence[tuple[int, int]], marker: BatchHeader
+) -> Sequence[tuple[int, int]]:
+    """A marker ends what its producer had begun before it."""
+    return [
+        (producer_id, first_offset)
+        for producer_id, first_offset in aborted
+        if producer_id != marker.producer_id or first_offset > marker.base_offset
+    ]

@@ -16,8 +16,10 @@ from random import Random
 from impl.simulation.cluster import Simulation
 from impl.simulation.node import Node
 
-CRASH, KILL, PAUSE, CUT, NOISE, SLOW_DISK = "crash", "kill", "pause", "cut", "noise", "slow disk"
-KINDS = (CRASH, KILL, PAUSE, CUT, NOISE, SLOW_DISK)
+CRASH, KILL, PAUSE = "crash", "kill", "pause"
+CUT, ISOLATION, NOISE = "cut", "isolation", "noise"
+SLOW_DISK = "slow disk"
+KINDS = (CRASH, KILL, PAUSE, CUT, ISOLATION, NOISE, SLOW_DISK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,9 @@ class Fault:
     """`kind` happens to `node` (and `other`, for a cut), for a while.
 
     crash: loss of power, where all replicas are in sync, else as kill: of the process alone;
-    pause: it stands still; cut: the two do not hear each other; noise: messages get lost and
-    repeated everywhere; slow disk: each flush takes 50 ms.
+    pause: it stands still; cut: the two do not hear each other; isolation: no other node hears it,
+    but clients do; noise: messages get lost and repeated everywhere; slow disk: each flush takes
+    50 ms.
     """
 
     at_ms: int
@@ -79,6 +82,10 @@ def _begin(simulation: Simulation, fault: Fault, most_down: int) -> None:
         case "cut":
             simulation.network.cut(fault.node, fault.other)
             later(fault.duration_ms, lambda: simulation.network.mend(fault.node, fault.other))
+        case "isolation":
+            for other in sorted(simulation.nodes.keys() - {fault.node}):
+                simulation.network.cut(fault.node, other)
+                later(fault.duration_ms, partial(simulation.network.mend, fault.node, other))
         case "noise":
             conditions.loss, conditions.repetition = 0.05, 0.05
             later(fault.duration_ms, simulation.network.calm)

@@ -12,7 +12,7 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -66,11 +66,21 @@ _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 
-class ShippedReference(Reference):
+class Clocked(Nodes):
+    """Knows since when its programs had but to be started: their folders are laid out."""
+
+    laid_out_s = 0.0
+
+    def prepare(self, properties: Path) -> None:
+        super().prepare(properties)
+        self.laid_out_s = time.perf_counter()
+
+
+class ShippedReference(Clocked, Reference):
     program_settings = NOTHING
 
 
-class ShippedKafka(ApacheKafka):
+class ShippedKafka(Clocked, ApacheKafka):
     program_settings = NOTHING
     java_options = JAVA_AS_SHIPPED
 
@@ -79,7 +89,7 @@ class ShippedKafka(ApacheKafka):
 class Side:
     """Brokers of one kind, and what was measured of them: by row, a figure for each round."""
 
-    nodes: Nodes
+    nodes: Clocked
     figures: dict[str, list[float]] = field(default_factory=dict)
     processor_ms: dict[str, list[float]] = field(default_factory=dict)
 
@@ -106,15 +116,10 @@ def elsewhere(
 # What is measured
 
 
-def start_again(side: Side) -> None:
-    """Stop all nodes in order, and take the time from their start until all have answered."""
-    numbers = range(1, side.nodes.count + 1)
-    with ThreadPoolExecutor(side.nodes.count) as pool:
-        list(pool.map(side.nodes.stop_node, numbers))
-        began = time.perf_counter()
-        list(pool.map(side.nodes.start_node, numbers))
-        side.note("start-up s", time.perf_counter() - began)
-    side.nodes.heal()
+def start_up(side: Side) -> None:
+    """From the start of new nodes until each of them answers and knows of all."""
+    side.nodes.revive()
+    side.note("start-up s", time.perf_counter() - side.nodes.laid_out_s)
 
 
 def one_round(side: Side, mebibytes: int) -> None:
@@ -204,10 +209,8 @@ def bench(count: int, rounds: int, mebibytes: int) -> str:
         Side(ShippedKafka(SHIPPED, count)),
     )
     try:
-        for side in sides:
-            side.nodes.start()
         for _, side in product(range(rounds), sides):
-            start_again(side)
+            start_up(side)
         for side in sides:
             memory(side, "after start-up")
             warm_up(side, mebibytes)

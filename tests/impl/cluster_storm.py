@@ -12,7 +12,8 @@ settle, and then:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from impl.core.cluster.messages import CreateTopics, NewTopic
@@ -38,41 +39,48 @@ SETTLE_MS = 20_000
 IDEMPOTENT = 1
 
 
-class Storm:
+class Weathered(ABC):
+    """A cluster with a topic, clients that go on, and faults that end."""
+
+    partitions = PARTITIONS
+
     def __init__(
-        self, seed: int, faults: Sequence[Fault], duration_ms: int, *, pause_ms: int = 100
+        self,
+        seed: int,
+        faults: Sequence[Fault],
+        duration_ms: int,
+        *,
+        pause_ms: int = 100,
+        properties: Mapping[str, str] = PROPERTIES,
     ) -> None:
-        self.simulation = Simulation(seed, properties=PROPERTIES)
+        self.simulation = Simulation(seed, properties=properties)
         self._begin()
-        self.producers = [
-            Producer(
-                self.simulation,
-                1_001 + n,
-                TOPIC,
-                n,
-                is_idempotent=n == IDEMPOTENT,
-                pause_ms=pause_ms,
-            )
-            for n in PARTITIONS
-        ]
-        self.consumers = [Consumer(self.simulation, 1_011 + n, TOPIC, n) for n in PARTITIONS]
+        self.start_clients(pause_ms)
         inject(self.simulation, faults)
         self.simulation.run(duration_ms)
-        self._end()
+        self.simulation.mend()
+        self.simulation.run(SETTLE_MS)
+        self.stop_clients()
+        self.simulation.run(5_000)
+
+    @abstractmethod
+    def start_clients(self, pause_ms: int) -> None:
+        """Who rests, rests for `pause_ms`."""
+
+    @abstractmethod
+    def stop_clients(self) -> None:
+        """Those that would write on for ever."""
+
+    @abstractmethod
+    def problems(self) -> list[str]:
+        """What is not as it must be."""
 
     def _begin(self) -> None:
         while not self.simulation.is_whole:
             self.simulation.run(500)
-        request = CreateTopics((NewTopic(TOPIC, len(PARTITIONS), 3),))
+        request = CreateTopics((NewTopic(TOPIC, len(self.partitions), 3),))
         self.simulation.network.ask(1_000, 1, CLIENT_LANE, request, 5_000, lambda _: None)
         self.simulation.run(1_000)
-
-    def _end(self) -> None:
-        self.simulation.mend()
-        self.simulation.run(SETTLE_MS)
-        for producer in self.producers:
-            producer.is_stopped = True
-        self.simulation.run(5_000)
 
     # What is there
 
@@ -87,16 +95,36 @@ class Storm:
             for record in read_records(header, payload)
         ]
 
-    def problems(self) -> list[str]:
-        return [*self._unsettled(), *(p for n in PARTITIONS for p in self._problems(n))]
-
-    def _unsettled(self) -> list[str]:
+    def unsettled(self) -> list[str]:
         found = [
             f"broker {node_id} does not come back"
             for node_id, node in self.simulation.nodes.items()
             if node.broker is None or not node.broker.is_ready
         ]
         return found or ([] if self.simulation.is_whole else ["not all replicas are in sync"])
+
+
+class Storm(Weathered):
+    def start_clients(self, pause_ms: int) -> None:
+        self.producers = [
+            Producer(
+                self.simulation,
+                1_001 + n,
+                TOPIC,
+                n,
+                is_idempotent=n == IDEMPOTENT,
+                pause_ms=pause_ms,
+            )
+            for n in PARTITIONS
+        ]
+        self.consumers = [Consumer(self.simulation, 1_011 + n, TOPIC, n) for n in PARTITIONS]
+
+    def stop_clients(self) -> None:
+        for producer in self.producers:
+            producer.is_stopped = True
+
+    def problems(self) -> list[str]:
+        return [*self.unsettled(), *(p for n in PARTITIONS for p in self._problems(n))]
 
     def _problems(self, partition: int) -> list[str]:
         producer, consumer = self.producers[partition], self.consumers[partition]
@@ -131,10 +159,11 @@ def storm(
     kinds: Sequence[str] = KINDS,
     *,
     pause_ms: int = 100,
+    properties: Mapping[str, str] = PROPERTIES,
 ) -> Storm:
     """The storm of a seed; its producers rest for `pause_ms` after each answer."""
     faults = draw(Random(seed), (1, 2, 3), duration_ms, kinds=kinds, mean_pause_ms=4_000)
-    return Storm(seed, faults, duration_ms, pause_ms=pause_ms)
+    return Storm(seed, faults, duration_ms, pause_ms=pause_ms, properties=properties)
 
 
 def _number(value: bytes) -> int:

@@ -150,10 +150,12 @@ class Node:
 
     def settle(self, now_ms: int) -> list[Send]:
         sends = [*self.following.tick(now_ms), *self.isr.tick(now_ms)]
-        while moved := take(self.partitions.changes.moved):
+        changes = self.partitions.changes
+        while changes.moved or changes.followed:
+            moved, _ = take(changes.moved), take(changes.followed)
             self._note(self.producing.release(now_ms))
-            self._note(self.deleting.release(now_ms))
             self._note(self.fetching.changed(moved))
+            self._note(self.deleting.release(now_ms))
         assert all(isinstance(send, Send) for send in sends)
         return sends  # type: ignore[return-value]
 

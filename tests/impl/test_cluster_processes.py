@@ -93,6 +93,13 @@ def test_all_brokers_are_one_cluster_and_any_of_them_can_be_asked(cluster: Proce
         )
         for other in cluster.ports:
             until(partial(are_led_by, {1, 2, 3}, port, f"asked-at-{other}"))
+    log = Struct(topic_name="__cluster_metadata", partitions=[Struct(partition_index=0)])
+    for port in cluster.ports:
+        with Client(port) as client:
+            answer = client.ask("DescribeQuorum", 2, topics=[log])
+        [described] = answer.topics[0].partitions
+        assert described.error_code == ErrorCode.NONE
+        assert [each.replica_id for each in described.current_voters] == list(NODES)
 
 
 def test_what_was_acknowledged_survives_the_death_of_its_leader(

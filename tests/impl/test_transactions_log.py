@@ -235,6 +235,19 @@ def test_a_marker_of_an_old_producer_epoch_is_refused() -> None:
     states.check_marker(ProducerIdentity(7, 3), COMMIT)
 
 
+def test_a_marker_that_comes_again_does_not_end_the_next_transaction(written: Written) -> None:
+    """TXNI-22."""
+    written.data(7)
+    producer = ProducerIdentity(7, 0)
+    states = written.producers.states
+    with pytest.raises(KafkaError) as refused:
+        states.check_marker(producer, COMMIT, has_own_epoch=True)
+    assert refused.value.error is ErrorCode.INVALID_PRODUCER_EPOCH
+    states.check_marker(producer, COMMIT)
+    written.end(7, COMMIT)
+    written.producers.states.check_marker(producer, COMMIT, has_own_epoch=True)
+
+
 Steps = st.lists(
     st.tuples(st.sampled_from(["data", "plain", "commit", "abort"]), st.integers(1, 3)),
     max_size=40,

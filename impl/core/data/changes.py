@@ -14,6 +14,9 @@ class Changes:
     moved: set[TopicPartition] = field(default_factory=set)
     """An end, the high watermark, the log start or the role is another one than before."""
 
+    followed: set[TopicPartition] = field(default_factory=set)
+    """A follower is at another place than before, or has deleted more."""
+
     reassigned: set[TopicPartition] = field(default_factory=set)
     """There is another leader or leader epoch to follow, or none any more."""
 
@@ -22,6 +25,8 @@ class Changes:
 
 
 def take(changes: set[TopicPartition]) -> list[TopicPartition]:
+    if not changes:
+        return []
     taken = sorted(changes)
     changes.clear()
     return taken

@@ -75,14 +75,15 @@ class Isr:
         return self._send(now_ms)
 
     def next_deadline_ms(self) -> int:
-        has_news = self._waiting or self._partitions.changes.proposing
-        if has_news and self._may_ask:
+        if self._may_ask:
             return min(self._next_check_ms, self._not_before_ms)
         return self._next_check_ms
 
     @property
     def _may_ask(self) -> bool:
-        return self._sent is None and self._standing.controller is not None
+        """Something is proposed, and there is somebody to tell it to."""
+        has_news = self._waiting or self._partitions.changes.proposing
+        return bool(has_news) and self._sent is None and self._standing.controller is not None
 
     # Asking
 

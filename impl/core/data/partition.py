@@ -219,7 +219,7 @@ class Partition:
         if leadership.propose_to_add(replica_id, self.high_watermark):
             self._changes.proposing.add(self.at)
         if has_moved:
-            self._changes.moved.add(self.at)
+            self._changes.followed.add(self.at)
             self.advance_high_watermark(now_ms)
 
     def acknowledgement(self, required_offset: int) -> ErrorCode | None:
@@ -295,13 +295,21 @@ class Partition:
         self._producers.states.check_belonging(header, ticket)
         return self._write(header, payload, now_ms)
 
-    def append_marker(self, marker: Marker, producer: ProducerIdentity, now_ms: int) -> Appended:
-        """TXNI-14, TXNI-21: end the producer's transaction here, if it has one.
+    def append_marker(
+        self,
+        marker: Marker,
+        producer: ProducerIdentity,
+        now_ms: int,
+        *,
+        has_own_epoch: bool = False,
+    ) -> Appended:
+        """TXNI-14, TXNI-21, TXNI-22: end the producer's transaction here, if it has one.
 
-        Raises KafkaError, and has then written nothing.
+        `has_own_epoch`: the transaction was of an epoch before. Raises KafkaError, and has then
+        written nothing.
         """
         self._check_own()
-        self._producers.states.check_marker(producer, marker)
+        self._producers.states.check_marker(producer, marker, has_own_epoch=has_own_epoch)
         header, payload = build_marker(marker, producer, now_ms, self.platform.checksum)
         return self._write(header, payload, now_ms)
 

@@ -183,14 +183,26 @@ class ProducerStates:
                 f" where {expected} comes next.",
             )
 
-    def check_marker(self, producer: ProducerIdentity, marker: Marker) -> None:
+    def check_marker(
+        self, producer: ProducerIdentity, marker: Marker, *, has_own_epoch: bool = False
+    ) -> None:
         """Raises KafkaError."""
         self._check_epoch(*producer)
         known = self._producers.get(producer.producer_id)
+        if has_own_epoch:
+            self._check_is_not_open(producer)
         if known is not None and marker.coordinator_epoch < known.coordinator_epoch:  # TXNI-21
             raise KafkaError(
                 ErrorCode.TRANSACTION_COORDINATOR_FENCED,
                 f"A coordinator of epoch {known.coordinator_epoch} was here before.",
+            )
+
+    def _check_is_not_open(self, producer: ProducerIdentity) -> None:
+        """TXNI-22: what is open in the epoch of the marker has begun after it."""
+        if self.is_in_transaction(producer):
+            raise KafkaError(
+                ErrorCode.INVALID_PRODUCER_EPOCH,
+                f"Producer {producer.producer_id} has begun a transaction after this one ended.",
             )
 
     # Transactions that are about to begin

@@ -11,6 +11,10 @@ from typing import NamedTuple
 from impl.core.log.batch import MalformedRecordsError, read_varint, skip_headers
 from impl.core.storage import Bytes
 
+_ONE_BYTE = 0x7F
+"""The greatest number that is written in one byte, as most are."""
+_SMALL_RECORD = 1 << 10
+
 
 class Survey(NamedTuple):
     """`timestamp_deltas`: one for each record, in their order."""
@@ -22,37 +26,38 @@ class Survey(NamedTuple):
 def survey_records(record_count: int, payload: Bytes) -> Survey:
     """`payload`: plain records. Raises MalformedRecordsError, as `read_records` does.
 
-    Numbers of one byte are read in place, as most are.
+    Numbers are taken as they are, in zigzag form: the odd ones are negative.
     """
     deltas: list[int] = []
     lacks_a_key = False
     position, end_of_payload = 0, len(payload)
+    if end_of_payload < record_count * _SMALL_RECORD:
+        payload = bytes(payload)  # a copy is read faster than a view, but has to be made
     try:
         for _ in range(record_count):
-            length, position = read_varint(payload, position)
-            end = position + length
-            if length < 0 or end > end_of_payload:
+            if (length := payload[position]) > _ONE_BYTE:
+                length, position = _longer(payload, position)
+            end = position + 1 + (length >> 1)
+            if length & 1 or end > end_of_payload:
                 raise MalformedRecordsError("a record reaches past the end of its batch")
+            position += 2  # past the attributes
+            if (delta := payload[position]) > _ONE_BYTE:
+                delta, position = _longer(payload, position)
+            deltas.append((delta >> 1) ^ -(delta & 1))
             position += 1
-            if (byte := payload[position]) < 0x80:
-                deltas.append((byte >> 1) ^ -(byte & 1))
+            if payload[position] > _ONE_BYTE:
+                _, position = _longer(payload, position)
+            position += 1
+            if (key_size := payload[position]) > _ONE_BYTE:
+                key_size, position = _longer(payload, position)
+            if key_size & 1:
+                lacks_a_key = True
                 position += 1
             else:
-                delta, position = read_varint(payload, position)
-                deltas.append(delta)
-            if payload[position] < 0x80:
-                position += 1
-            else:
-                _, position = read_varint(payload, position)
-            if (byte := payload[position]) < 0x80:
-                lacks_a_key = lacks_a_key or bool(byte & 1)
-                position += 1 if byte & 1 else 1 + (byte >> 1)
-            else:
-                size, position = read_varint(payload, position)
-                lacks_a_key = lacks_a_key or size < 0
-                position += max(size, 0)
-            size, position = read_varint(payload, position)
-            position += max(size, 0)
+                position += 1 + (key_size >> 1)
+            if (value_size := payload[position]) > _ONE_BYTE:
+                value_size, position = _longer(payload, position)
+            position += 1 if value_size & 1 else 1 + (value_size >> 1)
             if position > end:
                 raise MalformedRecordsError("a field reaches past the end of its record")
             position = skip_headers(payload, position, end) if payload[position] else position + 1
@@ -63,3 +68,11 @@ def survey_records(record_count: int, payload: Bytes) -> Survey:
     if position != end_of_payload:
         raise MalformedRecordsError("the batch holds more than its number of records")
     return Survey(deltas, lacks_a_key)
+
+
+def _longer(payload: Bytes, position: int) -> tuple[int, int]:
+    """A number of more than one byte, in zigzag form, and the position of its last byte."""
+    if (second := payload[position + 1]) <= _ONE_BYTE:
+        return payload[position] - 0x80 | second << 7, position + 1
+    value, position = read_varint(payload, position)
+    return value << 1 if value >= 0 else ~(value << 1), position - 1

@@ -100,6 +100,8 @@ class Segment:
     time_index: list[tuple[int, int]] = field(default_factory=list)
     aborted: list[AbortedTransaction] = field(default_factory=list)
     """The transactions whose abort marker is here, in the order of the markers (TXNI-13)."""
+    last_batch: tuple[int, int] | None = None
+    """Its first offset and its position, while it is known: most who read want the last one."""
     bytes_since_entry: int = 0
     draft: str = ""
     """What its files are called besides, while a cleaning makes it (`swap`)."""
@@ -138,6 +140,7 @@ class Segment:
         self._note_youngest(header)
         if indexed:
             self._note_time()
+        self.last_batch = header.base_offset, self.size
         self.bytes_since_entry += header.size
         self.size += header.size
         self.next_offset = header.next_offset
@@ -225,6 +228,8 @@ class Segment:
 
     def position_before(self, offset: int) -> int:
         """STOR-05: of the greatest entry that is not above the offset, or the start."""
+        if self.last_batch is not None and offset >= self.last_batch[0]:
+            return self.last_batch[1]
         index = bisect_right(self.offset_index, (offset, self.size))
         return self.offset_index[index - 1][1] if index else 0
 
@@ -255,7 +260,7 @@ class Segment:
         self.offset_index = [entry for entry in self.offset_index if entry[1] < position]
         self.time_index = [entry for entry in self.time_index if entry[1] < next_offset]
         self.aborted = [entry for entry in self.aborted if entry.last_offset < next_offset]
-        self.bytes_since_entry = 0
+        self.bytes_since_entry, self.last_batch = 0, None
         self.max_timestamp, self.offset_of_max_timestamp = NO_TIMESTAMP, -1
         if self.time_index:
             self.max_timestamp, self.offset_of_max_timestamp = self.time_index[-1]

@@ -35,11 +35,12 @@ class _Untold:
     producer: ProducerIdentity
     commits: bool
     coordinator_epoch: int
+    version: int
     partitions: dict[TopicPartition, int]
 
     def about(self, partitions: Iterable[TopicPartition]) -> MarkersOfTransaction:
         return MarkersOfTransaction(
-            self.producer, self.commits, self.coordinator_epoch, tuple(partitions)
+            self.producer, self.commits, self.coordinator_epoch, tuple(partitions), self.version
         )
 
 
@@ -58,6 +59,7 @@ class MarkerSending:
             transaction.producer,
             transaction.state is State.PREPARE_COMMIT,
             coordinator_epoch,
+            transaction.client_version,
             dict.fromkeys(sorted(transaction.partitions), 0),
         )
 

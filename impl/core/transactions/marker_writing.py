@@ -18,6 +18,7 @@ from impl.core.events import Call, Output, Reply
 from impl.core.log.markers import Marker
 from impl.core.refusal import KafkaError
 from impl.core.transactions.messages import MarkersOfTransaction, WriteMarkers, WrittenMarkers
+from impl.core.transactions.transaction import WITH_EPOCH_BUMP
 from spec.wire.errors import ErrorCode
 
 WAIT_MS = 30_000
@@ -57,7 +58,12 @@ class MarkerWriting:
         marker = Marker(transaction.commits, transaction.coordinator_epoch)
         try:
             partition = self._partitions.find(*at)
-            appended = partition.append_marker(marker, transaction.producer, now_ms)
+            appended = partition.append_marker(
+                marker,
+                transaction.producer,
+                now_ms,
+                has_own_epoch=transaction.version >= WITH_EPOCH_BUMP,
+            )
         except KafkaError as refused:
             parked.errors[producer_id][at] = refused.error
             return

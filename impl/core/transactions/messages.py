@@ -83,6 +83,8 @@ class MarkersOfTransaction:
     commits: bool
     coordinator_epoch: int
     partitions: tuple[TopicPartition, ...]
+    version: int = 0
+    """Of the transaction: since version 2 it ends with an epoch of its own (KIP-1228)."""
 
 
 @dataclass(frozen=True, slots=True)

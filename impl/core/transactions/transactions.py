@@ -78,6 +78,10 @@ class Transactions:
             *self._coordinator.tick(now_ms),
         ]
 
+    def markers_moved(self, now_ms: int) -> list[Output]:
+        """A marker that was written here may be committed now."""
+        return self._marker_writing.tick(now_ms)
+
     def follow(self, partitions: Iterable[Partition], now_ms: int) -> list[Output]:
         return self._coordinator.follow(list(partitions), now_ms)
 

@@ -14,9 +14,6 @@ import pkgutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-AWAITED: tuple[str, ...] = ("ACKS", "REPL", "RETN-03")
-"""Prefixes of checks that have no mutants yet. This list only shrinks."""
-
 
 @dataclass(frozen=True)
 class Mutant:

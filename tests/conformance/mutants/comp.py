@@ -15,7 +15,7 @@ MUTANTS = (
     Mutant(
         "COMP-10/an_empty_key_is_a_key",
         SURVEY,
-        old="lacks_a_key = lacks_a_key or bool(byte & 1)",
-        new="lacks_a_key = lacks_a_key or byte <= 1",
+        old="if key_size & 1:",
+        new="if key_size <= 1:",
     ),
 )

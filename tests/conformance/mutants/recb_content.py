@@ -112,8 +112,8 @@ MUTANTS = (
     Mutant(
         "RECB-11/null_is_not_empty",
         SURVEY,
-        old="            position += max(size, 0)\n            if position > end:",
-        new="            position += max(size, 0)\n            if position > end or size < 0:",
+        old="if position > end:",
+        new="if position > end or value_size & 1:",
     ),
     Mutant(
         "RECB-12/the_producers_codec_is_kept",

@@ -196,4 +196,10 @@ MUTANTS = (
         old="marker.coordinator_epoch < known.coordinator_epoch:",
         new="marker.coordinator_epoch < known.coordinator_epoch - 1:",
     ),
+    Mutant(
+        "TXNI-22/a_marker_that_comes_again_ends_nothing",
+        PRODUCERS,
+        old="        if has_own_epoch:\n",
+        new="        if False:\n",
+    ),
 )
