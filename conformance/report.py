@@ -170,14 +170,17 @@ def summary(report: Report) -> str:
 
 
 def listing(checks: Sequence[Check], clauses: Mapping[str, Clause]) -> str:
-    """The checks with their clauses, for `--list`."""
+    """The checks with their clauses, and how many there are by area, for `--list`."""
     rows = []
     for check in checks:
         clause = clauses.get(check.clause)
         needs = ", ".join(sorted(check.needs))
         title = clause.title if clause else "(no such clause)"
         rows.append([check.id, check.effective_level(clause), title, needs])
-    return str(tabulate(rows, headers=["check", "level", "clause", "needs"], tablefmt="simple"))
+    table = tabulate(rows, headers=["check", "level", "clause", "needs"], tablefmt="simple")
+    areas = Counter(check.area for check in checks)
+    counts = ", ".join(f"{area} {count}" for area, count in sorted(areas.items()))
+    return f"{table}\n\n{len(checks)} checks: {counts}."
 
 
 # For machines

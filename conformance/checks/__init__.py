@@ -22,6 +22,7 @@ MODULES = (
     "conformance.checks.recb",
     "conformance.checks.recb_content",
     "conformance.checks.repl",
+    "conformance.checks.repl_proposals",
     "conformance.checks.retn",
     "conformance.checks.retn_limits",
     "conformance.checks.stor",

@@ -52,6 +52,19 @@ def a_second_process_of_one_id_is_refused(session: Session) -> None:
         session.permit("the error code for the first", code, {ErrorCode.NONE}, because)
 
 
+@check("CLUS-02", apis=APIS, needs=NEEDS)
+def a_second_process_is_refused_while_the_first_is_fenced(session: Session) -> None:
+    """Also while the first is fenced, as it is until it has caught up, the second is refused."""
+    with playing(session) as first:
+        first.fence()
+        first.heartbeat()
+        answer = first.register(incarnation_id=uuid.uuid4())
+        because = "The broker of that id is fenced, and has just been heard of."
+        session.permit(
+            "the error code", answer.error_code, {ErrorCode.DUPLICATE_BROKER_REGISTRATION}, because
+        )
+
+
 @check("CLUS-03", apis=APIS, needs=NEEDS)
 def a_new_life_has_a_greater_epoch(session: Session) -> None:
     """The next incarnation of a broker gets a broker epoch above that of the one before."""

@@ -14,7 +14,7 @@ APIS = ("Metadata 7+",)
 ELECTING = ("Metadata 7+", "ElectLeaders 1+")
 DESCRIBING = ("Metadata 7+", "DescribeTopicPartitions")
 NOBODY = -1
-RECOVERED, RECOVERING = 0, 1
+RECOVERING = 1
 DEBUGGER = -2
 """The replica id to which ListOffsets tells the end of any replica's log."""
 

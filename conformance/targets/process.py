@@ -7,6 +7,7 @@ the business of the targets.
 import contextlib
 import errno
 import os
+import random
 import shutil
 import signal
 import socket
@@ -25,6 +26,7 @@ PROBE_TIMEOUT_S = 2.0
 STOP_TIMEOUT_S = 20.0
 LINES_OF_LOG = 5
 START_TRIES = 3
+FREE_PORTS = 15_000, 32_000
 
 
 class Process:
@@ -138,8 +140,13 @@ def signal_group(process_id: int, number: int) -> None:
 
 
 def free_port() -> int:
-    """A port of the loopback on which nobody listens now."""
-    with socket.socket() as probe_socket:
-        probe_socket.bind(("127.0.0.1", 0))
-        port: int = probe_socket.getsockname()[1]
-        return port
+    """A port of the loopback on which nobody listens now.
+
+    It is below those that systems give to outgoing connections: one of these could take it before
+    it is listened on, or while a broker that has it is away.
+    """
+    while True:
+        port = random.randrange(*FREE_PORTS)
+        with socket.socket() as probe_socket, contextlib.suppress(OSError):
+            probe_socket.bind(("127.0.0.1", port))
+            return port

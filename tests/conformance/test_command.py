@@ -71,7 +71,9 @@ def test_a_clause_without_a_check_is_told_apart(capsys: pytest.CaptureFixture[st
 def test_the_list_shows_every_check_with_its_level(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = conform(capsys, "--list")
     assert status == 0
-    shown = {line.split()[0]: line.split()[1] for line in out.splitlines()[2:]}
+    table, counts = out.split("\n\n")
+    assert counts.startswith(f"{len(registry())} checks: ACKS ")
+    shown = {line.split()[0]: line.split()[1] for line in table.splitlines()[2:]}
     assert list(shown) == [check.id for check in registry()]
     assert set(shown.values()) <= {"MUST", "SHOULD", "MAY"}
 

@@ -35,6 +35,19 @@ def test_an_id_that_is_in_use_is_refused_until_its_session_runs_out(
     assert world.register(3).error is E.NONE
 
 
+def test_an_id_is_in_use_before_its_broker_is_unfenced() -> None:
+    world = ControllerWorld()
+    world.register(1)
+    assert world.register(1).error is E.DUPLICATE_BROKER_REGISTRATION
+
+
+def test_who_was_told_that_it_may_stop_does_not_keep_its_id_in_use(
+    world: ControllerWorld,
+) -> None:
+    assert world.beat(3, wants_shut_down=True).should_shut_down
+    assert world.register(3).error is E.NONE
+
+
 def test_the_broker_epoch_is_the_offset_of_the_registration_and_grows(
     world: ControllerWorld,
 ) -> None:

@@ -50,6 +50,8 @@ class _Session:
     heard_ms: int
     is_presumed: bool = False
     """Nobody heard of the broker since this controller took office."""
+    may_stop: bool = False
+    """It was told so, and is not expected any more."""
     metadata_offset: int = NOTHING_READ
     shutdown_offset: int | None = None
     """Where in the log its controlled shutdown stands, once it has begun."""
@@ -84,11 +86,7 @@ class Brokers:
         known = self._cluster.catalogue.brokers.get(broker_id)
         if known is not None and known.incarnation_id == request.incarnation_id:
             return self._register_again(request, known, now_ms)
-        if (  # CLUS-02
-            known is not None
-            and self._was_heard(broker_id)
-            and self._has_session(broker_id, known, now_ms)
-        ):
+        if known is not None and self._is_in_touch(broker_id, now_ms):  # CLUS-02
             raise KafkaError(ErrorCode.DUPLICATE_BROKER_REGISTRATION)
         broker_epoch = self._ledger.next_offset  # CLUS-03
         self._ledger.write(
@@ -118,17 +116,19 @@ class Brokers:
         session.heard_ms, session.is_presumed = now_ms, False
         return BrokerRegistered(broker_epoch=known.broker_epoch)
 
-    def _has_session(self, broker_id: int, known: Registration, now_ms: int) -> bool:
-        heard_ms = self._sessions[broker_id].heard_ms
-        return not known.fenced and now_ms < heard_ms + self._session_timeout_ms
+    def _has_session(self, broker_id: int, now_ms: int) -> bool:
+        return now_ms < self._sessions[broker_id].heard_ms + self._session_timeout_ms
 
-    def _was_heard(self, broker_id: int) -> bool:
-        """A new controller does not refuse a broker for a former life that it never heard of.
+    def _is_in_touch(self, broker_id: int, now_ms: int) -> bool:
+        """Also one that is fenced, unless it was told that it may stop.
 
-        Kafka's does, so that a cluster of one that was killed waits for its own session to end.
-        Who is fenced wrongly hears so with its next heartbeat (CLUS-04).
+        A new controller does not refuse a broker for a former life that it never heard of. Kafka's
+        does, so that a cluster of one that was killed waits for its own session to end. Who is
+        fenced wrongly hears so with its next heartbeat (CLUS-04).
         """
-        return not self._sessions[broker_id].is_presumed
+        session = self._sessions[broker_id]
+        is_alive = not session.is_presumed and not session.may_stop
+        return is_alive and self._has_session(broker_id, now_ms)
 
     def unregister(self, request: UnregisterBroker) -> BrokerUnregistered:
         """Raises KafkaError."""
@@ -151,6 +151,7 @@ class Brokers:
         state = self._next_state(request, present, session)
         session.heard_ms, session.is_presumed = now_ms, False
         session.metadata_offset = request.metadata_offset
+        session.may_stop = state is State.MAY_STOP
         if state is not present:
             self._enter(state, request.broker_id, known)
         return BrokerHeartbeatReply(
@@ -227,7 +228,7 @@ class Brokers:
     def tick(self, now_ms: int) -> None:
         """CLUS-05."""
         for broker_id, known in sorted(self._cluster.catalogue.brokers.items()):
-            if not known.fenced and not self._has_session(broker_id, known, now_ms):
+            if not known.fenced and not self._has_session(broker_id, now_ms):
                 self._fence(broker_id, known)
 
     def next_deadline_ms(self) -> int | None:

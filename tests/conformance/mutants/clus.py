@@ -20,8 +20,14 @@ MUTANTS = (
     Mutant(
         "CLUS-02/a_second_process_of_one_id_is_refused",
         BROKERS,
-        old="            and self._was_heard(broker_id)\n",
-        new="            and not self._was_heard(broker_id)\n",
+        old="if known is not None and self._is_in_touch(broker_id, now_ms):",
+        new="if known is not None and known.in_controlled_shutdown:",
+    ),
+    Mutant(
+        "CLUS-02/a_second_process_is_refused_while_the_first_is_fenced",
+        BROKERS,
+        old="if known is not None and self._is_in_touch(broker_id, now_ms):",
+        new="if known is not None and not known.fenced and self._is_in_touch(broker_id, now_ms):",
     ),
     Mutant(
         "CLUS-03/a_new_life_has_a_greater_epoch",
@@ -64,13 +70,13 @@ MUTANTS = (
     Mutant(
         "CLUS-05/a_silent_broker_is_fenced",
         BROKERS,
-        old="if not known.fenced and not self._has_session(broker_id, known, now_ms):",
+        old="if not known.fenced and not self._has_session(broker_id, now_ms):",
         new="if known.in_controlled_shutdown:",
     ),
     Mutant(
         "CLUS-05/a_broker_that_stands_still_is_fenced",
         BROKERS,
-        old="if not known.fenced and not self._has_session(broker_id, known, now_ms):",
+        old="if not known.fenced and not self._has_session(broker_id, now_ms):",
         new="if known.in_controlled_shutdown:",
     ),
     Mutant(
