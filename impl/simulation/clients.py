@@ -131,6 +131,9 @@ class CoordinatedClient(Client):
 
         self.ask(self._coordinator, request, answered)
 
+    def lose_coordinator(self) -> None:
+        self._coordinator = None
+
     def _seek(self, then: Callable[[], None]) -> None:
         def learn(answer: FoundCoordinators | None) -> None:
             found = None if answer is None else answer.coordinators[0].broker

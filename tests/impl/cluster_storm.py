@@ -42,7 +42,7 @@ IDEMPOTENT = 1
 class Weathered(ABC):
     """A cluster with a topic, clients that go on, and faults that end."""
 
-    partitions = PARTITIONS
+    partitions: tuple[int, ...] = PARTITIONS
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Weathered(ABC):
         self.simulation.run(5_000)
 
     @abstractmethod
-    def start_clients(self, pause_ms: int) -> None:
+    def start_clients(self, pause_ms: int, /) -> None:
         """Who rests, rests for `pause_ms`."""
 
     @abstractmethod

@@ -27,6 +27,7 @@ TRANSACTIONAL = {
     "transaction.state.log.min.isr": "2",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
 }
+LONGEST_PATIENCE_MS = 30_000
 
 
 class TransactionStorm(Weathered):
@@ -41,10 +42,12 @@ class TransactionStorm(Weathered):
         ]
 
     def stop_clients(self) -> None:
-        """Whoever has stopped leaves a transaction open, which ends by its timeout."""
+        """Whoever has stopped leaves a transaction open, which ends by its timeout. One that was
+        to begin in the storm may do so only now: brokers ask each other with long patience.
+        """
         for producer in self.producers:
             producer.is_stopped = True
-        self.simulation.run(10_000)
+        self.simulation.run(LONGEST_PATIENCE_MS)
 
     def problems(self) -> list[str]:
         return [
