@@ -31,7 +31,7 @@ faults = st.lists(
 )
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_what_was_acknowledged_survives_the_storm(seed: int) -> None:
     assert storm(seed).problems() == []
 
@@ -110,7 +110,7 @@ def test_a_rule_that_is_left_out_is_missed(
         except Exception:
             return True  # it does not even go on
 
-    assert any(finds(seed) for seed in range(25))
+    assert any(finds(seed) for seed in range(1, 25))
 
 
 # The long run
