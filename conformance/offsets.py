@@ -43,7 +43,13 @@ def prepare_offset(session: Session, group: str, topic: Topic, offset: int) -> N
 
 
 def fetch_offset(
-    session: Session, group: str, topic: Topic, partition: int = 0, version: int | None = None
+    session: Session,
+    group: str,
+    topic: Topic,
+    partition: int = 0,
+    version: int | None = None,
+    *,
+    require_stable: bool = False,
 ) -> Struct:
     """OffsetFetch of one partition: its part of the answer, of the form of any version.
 
@@ -58,6 +64,7 @@ def fetch_offset(
         group_id=group,
         topics=[asked],
         groups=[{"group_id": group, "topics": [{**asked, "topic_id": topic.id}]}],
+        require_stable=require_stable,
     )
     of_group = answer.groups[0] if version >= BATCHED_OFFSET_FETCH else answer
     if of_group.error_code != ErrorCode.NONE or not of_group.topics:

@@ -15,6 +15,7 @@ FAST = {
     "transaction.state.log.num.partitions": "4",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",
     "log.cleaner.backoff.ms": "200",
+    "log.retention.check.interval.ms": "200",
 }
 """The suite forms its groups step by step; waiting for further members would only cost time, and
 so would members that nobody may miss for six seconds, and fifty partitions for its few groups."""
