@@ -4,6 +4,8 @@ MODULES = (
     "conformance.checks.acks",
     "conformance.checks.acks_cluster",
     "conformance.checks.clus",
+    "conformance.checks.clus_quorum",
+    "conformance.checks.clus_stops",
     "conformance.checks.comp",
     "conformance.checks.comp_cleaning",
     "conformance.checks.comp_transactions",

@@ -12,8 +12,6 @@ from spec.wire.errors import ErrorCode
 
 APIS = ("Metadata",)
 NOBODY = -1
-LATE, EARLY = 2**40, 0
-"""Metadata offsets beyond all and below all that a check writes."""
 
 
 def permit_brokers(session: Session, node_id: int, present: bool, because: str) -> None:
@@ -200,93 +198,6 @@ def a_broker_that_returns_leads_at_once(session: Session) -> None:
         cluster.await_leader(session, topic, {NODE_ID}, because)
 
 
-# CLUS-08: orderly stops
-
-
-def permit_to_stop(session: Session, broker: StandIn, permitted: bool, because: str) -> None:
-    answer = broker.heartbeat()
-    session.permit("whether it may stop", answer.should_shut_down, [permitted], because)
-
-
-def await_permission(broker: StandIn, because: str) -> None:
-    broker.await_while_alive(
-        lambda: bool(broker.heartbeat().should_shut_down),
-        "the broker may stop",
-        demanded=because,
-    )
-
-
-@check("CLUS-08", apis=APIS, needs=NEEDS)
-def who_wants_to_stop_hands_over_first(session: Session) -> None:
-    """A leader that asks to stop is told to wait; another leads, and then it may stop."""
-    other = cluster.three(session)[0]
-    with playing(session) as leading:
-        topic = leading.led(other, isr=[other])
-        leading.wants_shut_down = True
-        permit_to_stop(session, leading, False, "It led a partition until it asked.")
-        await_permission(leading, "Another replica is in sync, and leads.")
-        because = "It may stop, so it has handed over."
-        found = cluster.await_leader(session, topic, {other}, because)
-        session.permit("the in-sync replicas", found.isr, [[other]], because)
-
-
-@check("CLUS-08", apis=APIS, needs=NEEDS)
-def who_wants_to_stop_waits_for_the_others(session: Session) -> None:
-    """It may not stop before every active broker has read about the new leaders."""
-    other = cluster.three(session)[0]
-    with playing(session) as leading, playing(session, SECOND_ID, leading) as slow:
-        topic = leading.led(other, isr=[other])
-        slow.metadata_offset = EARLY
-        slow.heartbeat()
-        leading.wants_shut_down = True
-        leading.heartbeat()
-        cluster.await_leader(session, topic, {other})
-        because = f"Broker {SECOND_ID} still believes in the former leader."
-        for _ in range(3):
-            cluster.settle(session)
-            slow.heartbeat()
-            permit_to_stop(session, leading, False, because)
-        slow.metadata_offset = LATE
-        await_permission(leading, "All brokers have read everything.")
-
-
-@check("CLUS-08", apis=APIS, needs=NEEDS)
-def the_last_in_sync_replica_may_stop(session: Session) -> None:
-    """Where nobody else is in sync the partition is left without a leader, and it may stop."""
-    other = cluster.three(session)[0]
-    with playing(session) as leading:
-        topic = leading.led(other)
-        leading.wants_shut_down = True
-        await_permission(leading, "Nobody else could lead, however long it waits.")
-        because = f"Broker {other} is not in sync."
-        cluster.await_leader(session, topic, {NOBODY}, because)
-
-
-@check("CLUS-08", apis=APIS, needs=NEEDS)
-def a_fenced_broker_may_stop_at_once(session: Session) -> None:
-    """A broker that is fenced is told to stop with the first answer."""
-    with playing(session) as broker:
-        broker.fence()
-        broker.wants_shut_down = True
-        permit_to_stop(session, broker, True, "Nobody counts on it.")
-
-
-@check("CLUS-08", apis=APIS, needs=("faults",))
-def when_a_broker_has_stopped_another_leads(session: Session) -> None:
-    """After an orderly stop every partition of the broker with another in-sync replica is led."""
-    first, second, third = cluster.three(session)
-    topic = cluster.placed(session, [first, second, third])
-    session.stop_node(first)
-    found = cluster.look(session, topic)
-    because = f"Broker {first} may stop only after it has handed over."
-    session.permit(
-        "the leader and the in-sync replicas",
-        (found.leader, found.isr),
-        [(second, sorted([second, third]))],
-        because,
-    )
-
-
 # CLUS-09 and CLUS-10: what any broker says
 
 
@@ -343,44 +254,3 @@ def every_broker_tells_of_every_topic(session: Session) -> None:
         session.poll_until(known, what, demanded=because)
         told = client.call("Metadata", topics=[{"name": topic.name}]).topics[0].topic_id
         session.permit("the topic id", told, [topic.id], because)
-
-
-# CLUS-11: the controllers
-
-
-@check("CLUS-11", apis=("DescribeQuorum",), needs=("cluster",))
-def every_broker_names_one_metadata_leader(session: Session) -> None:
-    """Whichever broker is asked for the quorum, an epoch of the metadata log has one leader."""
-    leaders: dict[int, int] = {}
-    for node_id in cluster.alive(session):
-        found = cluster.quorum(session, session.node(node_id))
-        because = "In each epoch of the metadata log there is at most one leader."
-        leader = leaders.setdefault(found.leader_epoch, found.leader_id)
-        what = f"the leader of epoch {found.leader_epoch}, told by broker {node_id}"
-        session.permit(what, found.leader_id, [leader], because)
-
-
-@check("CLUS-11", apis=("DescribeQuorum",), needs=("faults",))
-def the_next_metadata_leader_has_a_greater_epoch(session: Session) -> None:
-    """When the leader of the metadata log is killed, another leads, in a later epoch."""
-    before = cluster.quorum(session)
-    session.kill(before.leader_id)
-
-    def another() -> bool:
-        return bool(cluster.quorum(session).leader_id != before.leader_id)
-
-    session.poll_until(
-        lambda: cluster.attempt(another), "another leads", timeout=cluster.FAILOVER_S
-    )
-    after = cluster.quorum(session)
-    because = f"In epoch {before.leader_epoch} broker {before.leader_id} led."
-    session.permit(
-        "the leader epoch", after.leader_epoch, at_least(before.leader_epoch + 1), because
-    )
-    session.start_node(before.leader_id)
-    session.poll_until(
-        lambda: before.leader_id in cluster.alive(session), "the former leader is back"
-    )
-    found = cluster.quorum(session)
-    same = found.leader_epoch != before.leader_epoch or found.leader_id == before.leader_id
-    session.permit("whether an epoch has one leader", same, [True], because)

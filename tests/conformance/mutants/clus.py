@@ -5,6 +5,7 @@ from tests.conformance.mutants import Mutant
 BROKERS = "impl.core.controller.brokers"
 CLUSTER = "impl.core.controller.cluster"
 DESCRIBING = "impl.core.cluster.describing"
+ELECTING = "impl.core.quorum.electing"
 ISR = "impl.core.controller.isr"
 LEADERSHIP = "impl.core.controller.leadership"
 LEADING = "impl.core.quorum.leading"
@@ -174,5 +175,17 @@ MUTANTS = (
         LEADING,
         old="leader_epoch=replica.epoch,\n            high_watermark=self.shown_high_watermark,",
         new="leader_epoch=1,\n            high_watermark=self.shown_high_watermark,",
+    ),
+    Mutant(
+        "CLUS-13/a_voter_votes_once_in_an_epoch",
+        ELECTING,
+        old="return self._replica.voted_for in (None, request.replica_id)",
+        new="return request.replica_id >= 0",
+    ),
+    Mutant(
+        "CLUS-13/a_candidate_with_less_gets_no_vote",
+        ELECTING,
+        old="return (request.last_epoch, request.end_offset) >= mine",
+        new="return request.last_epoch >= log.last_epoch",
     ),
 )
