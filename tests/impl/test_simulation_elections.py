@@ -47,7 +47,7 @@ def test_what_voters_do_is_admitted_in_many_storms(first: int) -> None:
 
 RUNS: list[Callable[[], object]] = [
     *(story for story in STORIES if story is not a_voter_restarts_after_its_vote),
-    *(partial(quorum_storm, seed, voters=3, rounds=20) for seed in range(1, 8, 2)),
+    *(partial(quorum_storm, seed, voters=3, rounds=20) for seed in (1, 5)),
 ]
 
 
