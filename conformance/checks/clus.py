@@ -2,7 +2,7 @@
 
 import uuid
 
-from conformance import cluster
+from conformance import cluster, requests
 from conformance.check import check
 from conformance.client import Client
 from conformance.judge import at_least
@@ -254,3 +254,36 @@ def every_broker_tells_of_every_topic(session: Session) -> None:
         session.poll_until(known, what, demanded=because)
         told = client.call("Metadata", topics=[{"name": topic.name}]).topics[0].topic_id
         session.permit("the topic id", told, [topic.id], because)
+
+
+# CLUS-16: whom to ask for a change
+
+
+@check("CLUS-16", apis=("Metadata", "CreateTopics"), needs=("cluster",))
+def any_broker_can_be_asked_for_a_topic(session: Session) -> None:
+    """CreateTopics succeeds at every broker, whichever is the active controller."""
+    for node_id in cluster.alive(session):
+        name = session.name("topic")
+        session.delete_later(name)
+        fields = requests.create_topic(name, 1, 1, {})
+        code = session.node(node_id).call("CreateTopics", **fields).topics[0].error_code
+        because = "A broker that is not the controller passes the request on."
+        session.permit(f"the error code at broker {node_id}", code, {ErrorCode.NONE}, because)
+
+
+@check("CLUS-16", apis=("Metadata", "ElectLeaders"), needs=("cluster",))
+def any_broker_can_be_asked_for_an_election(session: Session) -> None:
+    """ElectLeaders has the same answer at every broker."""
+    for node_id in cluster.alive(session):
+        asked = [{"topic": session.name("nothing"), "partitions": [0]}]
+        answer = session.node(node_id).call(
+            "ElectLeaders", election_type=0, topic_partitions=asked, timeout_ms=5000
+        )
+        codes = [
+            each.error_code
+            for result in answer.replica_election_results
+            for each in result.partition_result
+        ]
+        because = "The controller knows that there is no such topic."
+        what = f"the error codes at broker {node_id}"
+        session.permit(what, codes, [[ErrorCode.UNKNOWN_TOPIC_OR_PARTITION]], because)

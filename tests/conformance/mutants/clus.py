@@ -4,6 +4,7 @@ from tests.conformance.mutants import Mutant
 
 BROKERS = "impl.core.controller.brokers"
 CLUSTER = "impl.core.controller.cluster"
+CONTROL_PLANE = "impl.core.control_plane"
 DESCRIBING = "impl.core.cluster.describing"
 ELECTING = "impl.core.quorum.electing"
 ISR = "impl.core.controller.isr"
@@ -187,5 +188,17 @@ MUTANTS = (
         ELECTING,
         old="return (request.last_epoch, request.end_offset) >= mine",
         new="return request.last_epoch >= log.last_epoch",
+    ),
+    Mutant(
+        "CLUS-16/any_broker_can_be_asked_for_a_topic",
+        CONTROL_PLANE,
+        old="if is_for_controller and not self._controller.is_active:",
+        new="if is_for_controller and self._standing.controller is None:",
+    ),
+    Mutant(
+        "CLUS-16/any_broker_can_be_asked_for_an_election",
+        CONTROL_PLANE,
+        old="if is_for_controller and not self._controller.is_active:",
+        new="if is_for_controller and self._standing.controller is None:",
     ),
 )
