@@ -7,7 +7,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,21 +37,32 @@ class Process:
         self.running.wait(PATIENCE_S)
 
 
+BROKERSPEC = ("brokerspec", "broker")
+
+
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "brokerspec", "broker", *arguments]
+    return [sys.executable, "-m", *BROKERSPEC, *arguments]
 
 
 @contextmanager
-def broker(*arguments: str, folder: Path | None = None, port: int | None = 0) -> Iterator[Process]:
+def broker(
+    *arguments: str,
+    folder: Path | None = None,
+    port: int | None = 0,
+    program: Sequence[str] = BROKERSPEC,
+) -> Iterator[Process]:
     """Runs until the end of the block at the latest; without a folder its data is temporary.
 
-    With None for the port, the arguments say where it listens.
+    With None for the port, the arguments say where it listens. `program` may be another module.
     """
     given = [*arguments, *(["--data", str(folder)] if folder else [])]
     if port is not None:
         given += ["--port", str(port)]
     running = subprocess.Popen(
-        command(*given), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", *program, *given],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         assert running.stdout is not None

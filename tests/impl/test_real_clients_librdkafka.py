@@ -20,7 +20,10 @@ pytestmark = pytest.mark.clients
 deep = pytest.mark.deep
 
 
-@pytest.mark.parametrize("victim", [victims.controller, pytest.param(victims.leader, marks=deep)])
+@pytest.mark.parametrize(
+    "victim",
+    [victims.controller, victims.leader_ahead, pytest.param(victims.leader, marks=deep)],
+)
 def test_an_idempotent_producer_loses_and_repeats_nothing(tmp_path: Path, victim: Victim) -> None:
     with cluster(tmp_path) as brokers:
         writes_survive(brokers, librdkafka.write, victim)

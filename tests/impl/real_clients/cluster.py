@@ -8,15 +8,15 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from impl.wire import Struct
-from tests.impl.broker_process import Client, Process, broker
+from tests.impl.broker_process import BROKERSPEC, Client, Process, broker
 
 NODES = (1, 2, 3)
 PATIENCE_S = 60.0
@@ -52,8 +52,10 @@ class Cluster:
 
     running: Process
     folder: Path
-    restarted: dict[int, ExitStack]
-    dead: set[int]
+    program: Sequence[str]
+    restarted: dict[int, ExitStack] = field(default_factory=dict)
+    dead: set[int] = field(default_factory=set)
+    paused: set[int] = field(default_factory=set)
 
     @property
     def bootstrap(self) -> str:
@@ -61,9 +63,19 @@ class Cluster:
 
     # Faults
 
+    def pause(self, node_id: int) -> None:
+        """Until another is killed."""
+        os.kill(self.process_id(node_id), signal.SIGSTOP)
+        self.paused.add(node_id)
+
+    def resume(self) -> None:
+        while self.paused:
+            os.kill(self.process_id(self.paused.pop()), signal.SIGCONT)
+
     def kill(self, node_id: int) -> None:
         os.kill(self.process_id(node_id), signal.SIGKILL)
         self.dead.add(node_id)
+        self.resume()
         if node_id in self.restarted:
             self.restarted.pop(node_id).close()
 
@@ -71,7 +83,7 @@ class Cluster:
         """Start it alone, by the properties that are kept for it; it is ready on return."""
         stack = self.restarted[node_id] = ExitStack()
         properties = str(self.folder / f"broker-{node_id}.properties")
-        stack.enter_context(broker(properties, port=None))
+        stack.enter_context(broker(properties, port=None, program=self.program))
         self.dead.discard(node_id)
 
     def process_id(self, node_id: int) -> int:
@@ -135,15 +147,15 @@ QUORUM = Struct(topic_name="__cluster_metadata", partitions=[Struct(partition_in
 
 
 @contextmanager
-def cluster(folder: Path, **settings: object) -> Iterator[Cluster]:
+def cluster(folder: Path, program: Sequence[str] = BROKERSPEC) -> Iterator[Cluster]:
     """Gone after the block, whatever happened, with those that were started alone."""
-    named = {name.replace("_", "."): value for name, value in settings.items()}
-    given = [f"--set={name}={value}" for name, value in {**SETTINGS, **named}.items()]
-    with broker("--cluster", "3", *given, folder=folder) as running:
-        started = Cluster(running, folder, {}, set())
+    given = [f"--set={name}={value}" for name, value in SETTINGS.items()]
+    with broker("--cluster", "3", *given, folder=folder, program=program) as running:
+        started = Cluster(running, folder, program)
         try:
             yield started
         finally:
+            started.resume()
             for stack in started.restarted.values():
                 with suppress(ProcessLookupError):
                     stack.close()

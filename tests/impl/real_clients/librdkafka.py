@@ -23,10 +23,9 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
 }
 
 
-def write(address: str, topic: str, ledger: Ledger) -> None:
-    """Idempotent."""
+def write(address: str, topic: str, ledger: Ledger, *, idempotent: bool = True) -> None:
     producer = confluent_kafka.Producer(
-        {"bootstrap.servers": address, "enable.idempotence": True, "linger.ms": 5, **QUIET}
+        {"bootstrap.servers": address, "enable.idempotence": idempotent, "linger.ms": 5, **QUIET}
     )
 
     def delivered(number: int, error: object, _message: object) -> None:
@@ -60,6 +59,7 @@ def write_transactions(address: str, topic: str, ledger: Ledger) -> None:
             for number in waiting:
                 producer.produce(topic, b"%d" % number, partition=number % PARTITIONS)
             if turn % 3 == 0:
+                producer.flush(PATIENCE_S)  # an abort alone drops what was not sent yet
                 producer.abort_transaction(PATIENCE_S)
                 continue
             commit(producer)
