@@ -8,19 +8,21 @@ can be judged by partition. A reader that is no part of the test reads the logs 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
 
-from tests.impl.real_clients.cluster import PATIENCE_S
+from tests.impl.real_clients.cluster import PATIENCE_S, POLL_INTERVAL_S
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
 
 PARTITIONS = 3
 MOST_IN_FLIGHT = 200
+BUNDLE = 20
 
 
 class Ledger:
@@ -42,6 +44,20 @@ class Ledger:
             yield self._sent
             self._sent += 1
 
+    def bundles(self) -> Iterator[tuple[list[int], bool]]:
+        """The values of the next transaction, and whether it is to be committed.
+
+        Every third is not; the values of what was not committed come again with the next.
+        """
+        numbers = self.numbers()
+        values: list[int] = []
+        for turn in count(1):
+            if not values or values[-1] in self.acknowledged[-1:]:
+                values = [number for number, _ in zip(numbers, range(BUNDLE), strict=False)]
+            if self.is_over.is_set():
+                return
+            yield values, turn % 3 != 0
+
     @property
     def is_full(self) -> bool:
         """Whether the producer is to wait."""
@@ -51,6 +67,10 @@ class Ledger:
         return (
             self._sent - (done if self._seen is None else len(self._seen.values)) > MOST_IN_FLIGHT
         )
+
+    def wait_for_room(self) -> None:
+        while self.is_full:
+            time.sleep(POLL_INTERVAL_S)
 
     def done(self, number: int, failure: object = None) -> None:
         if failure is None:

@@ -45,30 +45,22 @@ def write(address: str, topic: str, ledger: Ledger, *, idempotent: bool = True) 
 
 
 def write_transactions(address: str, topic: str, ledger: Ledger) -> None:
-    """Every third transaction is aborted, and its values written once more by the next."""
-    producer: Any = None
-    numbers = ledger.numbers()
-    waiting: list[int] = []
-    turn = 0
-    while not ledger.is_over.is_set():
-        waiting = waiting or [number for number, _ in zip(numbers, range(20), strict=False)]
-        turn += 1
+    producer = transactional(address)
+    for values, commits in ledger.bundles():
         try:
-            producer = producer or transactional(address)
             producer.begin_transaction()
-            for number in waiting:
+            for number in values:
                 producer.produce(topic, b"%d" % number, partition=number % PARTITIONS)
-            if turn % 3 == 0:
-                producer.flush(PATIENCE_S)  # an abort alone drops what was not sent yet
+            producer.flush(PATIENCE_S)  # an abort alone drops what was not sent yet
+            if not commits:
                 producer.abort_transaction(PATIENCE_S)
                 continue
             commit(producer)
         except confluent_kafka.KafkaException as refused:
-            producer = after(refused, producer)
+            abort_after(refused, producer)
             continue
-        for number in waiting:
+        for number in values:
             ledger.done(number)
-        waiting = []
 
 
 def transactional(address: str) -> Any:
@@ -90,12 +82,10 @@ def commit(producer: Any) -> None:
             return
 
 
-def after(refused: Any, producer: Any) -> Any:
-    """The producer that goes on after an error: itself, or None for a new one."""
+def abort_after(refused: Any, producer: Any) -> None:
     error = refused.args[0]
     assert error.txn_requires_abort(), f"a transaction fails for good: {error}"
     producer.abort_transaction(PATIENCE_S)
-    return producer
 
 
 def consumer_of(address: str, topic: str, group: str, protocol: str, **options: object) -> Any:
@@ -141,7 +131,7 @@ def process(protocol: str, address: str, source: str, target: str, group: str, s
             try:
                 pass_on(consumer, producer, target, messages)
             except confluent_kafka.KafkaException as refused:
-                after(refused, producer)
+                abort_after(refused, producer)
                 rewind(consumer)
                 continue
             for message in messages:

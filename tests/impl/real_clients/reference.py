@@ -9,10 +9,10 @@ from typing import Any
 from impl.clients import ClientError, Consumer, Producer
 from impl.clients.producer import RecordMetadata
 from spec.wire.errors import ErrorCode
+from tests.impl.real_clients.cluster import POLL_INTERVAL_S
 from tests.impl.real_clients.judge import PARTITIONS, Ledger, Seen
 from tests.impl.real_clients.scenarios import PROCESSOR
 
-WAIT_S = 0.01
 OUT_OF_DATE = (
     ErrorCode.ILLEGAL_GENERATION,
     ErrorCode.REBALANCE_IN_PROGRESS,
@@ -32,7 +32,7 @@ async def _write(address: str, topic: str, ledger: Ledger) -> None:
             outcome = await producer.enqueue(topic, value, partition=partition)
             outcome.add_done_callback(partial(_told, ledger, number))
             while ledger.is_full:
-                await asyncio.sleep(WAIT_S)
+                await asyncio.sleep(POLL_INTERVAL_S)
 
 
 def _told(ledger: Ledger, number: int, outcome: asyncio.Future[RecordMetadata]) -> None:
@@ -44,25 +44,18 @@ def write_transactions(address: str, topic: str, ledger: Ledger) -> None:
 
 
 async def _write_transactions(address: str, topic: str, ledger: Ledger) -> None:
-    """Every third transaction is aborted, and its values written once more by the next."""
-    numbers = ledger.numbers()
-    waiting: list[int] = []
-    turn = 0
     async with transactional(address) as producer:
         await producer.init_transactions()
-        while not ledger.is_over.is_set():
-            waiting = waiting or [number for number, _ in zip(numbers, range(20), strict=False)]
-            turn += 1
+        for values, commits in ledger.bundles():
             producer.begin_transaction()
-            for number in waiting:
+            for number in values:
                 await producer.enqueue(topic, b"%d" % number, partition=number % PARTITIONS)
-            if turn % 3 == 0:
+            if not commits:
                 await producer.abort_transaction()
                 continue
             await producer.commit_transaction()
-            for number in waiting:
+            for number in values:
                 ledger.done(number)
-            waiting = []
 
 
 def transactional(address: str) -> Producer:

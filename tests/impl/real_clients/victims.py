@@ -37,5 +37,13 @@ def of_group(cluster: Cluster) -> int:
 
 def leader_beside_group(cluster: Cluster) -> int:
     """A leader that does not coordinate the group."""
-    leaders = {int(each.leader_id) for each in cluster.partitions(SOURCE).values()}
-    return min(leaders - {of_group(cluster)})
+    return min(_leaders(cluster) - {of_group(cluster)})
+
+
+def leader_beside_transactions(cluster: Cluster) -> int:
+    """A leader that does not coordinate the transactional producer."""
+    return min(_leaders(cluster) - {of_transactions(cluster)})
+
+
+def _leaders(cluster: Cluster) -> set[int]:
+    return {int(each.leader_id) for each in cluster.partitions(SOURCE).values()}
