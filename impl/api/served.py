@@ -22,6 +22,7 @@ from impl.api.envelope import ENVELOPE, ENVELOPE_VERSIONS
 from impl.api.fetch import FETCH_APIS
 from impl.api.group_offsets import TRANSACTIONAL_GROUP_APIS
 from impl.api.groups import GROUP_APIS
+from impl.api.log_folders import LOG_FOLDER_APIS
 from impl.api.produce import PRODUCE_APIS
 from impl.api.quorum import QUORUM_APIS
 from impl.api.reassignments import REASSIGNMENT_APIS
@@ -52,6 +53,7 @@ SERVED: dict[str, Translation] = {
     **PRODUCE_APIS,
     **FETCH_APIS,
     **TOPIC_APIS,
+    **LOG_FOLDER_APIS,
     **CONFIG_APIS,
     **ELECTION_APIS,
     **GROUP_APIS,

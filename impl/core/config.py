@@ -33,10 +33,14 @@ def option(
     at_most: int = LONG_MAX,
     one_of: tuple[str, ...] = (),
     broker: str | None = None,
+    is_idle: bool = False,
 ) -> Any:
-    """A field with its limits, and the broker option that a topic option falls back on."""
-    rules = {"at_least": at_least, "at_most": at_most, "one_of": one_of, "broker": broker}
-    return field(default=default, metadata=rules)
+    """A field with its limits, and the broker option that a topic option falls back on, if any.
+
+    An idle one is taken, kept and shown, because Kafka's tools count on it, and has no effect.
+    """
+    limits = {"at_least": at_least, "at_most": at_most, "one_of": one_of}
+    return field(default=default, metadata={**limits, "broker": broker, "is_idle": is_idle})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,16 @@ class TopicConfig:
     delete_retention_ms: int = option(
         24 * HOUR_MS, at_least=0, broker="log.cleaner.delete.retention.ms"
     )
+    file_delete_delay_ms: int = option(
+        MINUTE_MS, at_least=0, broker="log.segment.delete.delay.ms", is_idle=True
+    )
+    flush_messages: int = option(LONG_MAX, at_least=1, broker="log.flush.interval.messages")
+    flush_ms: int = option(LONG_MAX, at_least=0, broker="log.flush.interval.ms", is_idle=True)
+    follower_replication_throttled_replicas: str = option("", is_idle=True)
     index_interval_bytes: int = option(
         4096, at_most=INT_MAX, at_least=0, broker="log.index.interval.bytes"
     )
+    leader_replication_throttled_replicas: str = option("", is_idle=True)
     max_compaction_lag_ms: int = option(
         LONG_MAX, at_least=1, broker="log.cleaner.max.compaction.lag.ms"
     )
@@ -78,18 +89,27 @@ class TopicConfig:
     )
     min_compaction_lag_ms: int = option(0, at_least=0, broker="log.cleaner.min.compaction.lag.ms")
     min_insync_replicas: int = option(1, at_most=INT_MAX, at_least=1, broker="min.insync.replicas")
+    preallocate: bool = option(False, broker="log.preallocate", is_idle=True)
     retention_bytes: int = option(-1, at_least=-1, broker="log.retention.bytes")
     retention_ms: int = option(WEEK_MS, at_least=-1, broker="log.retention.ms")
     segment_bytes: int = option(1 << 30, at_most=INT_MAX, at_least=14, broker="log.segment.bytes")
     segment_index_bytes: int = option(
         10 << 20, at_most=INT_MAX, at_least=24, broker="log.index.size.max.bytes"
     )
+    segment_jitter_ms: int = option(0, at_least=0, broker="log.roll.jitter.ms", is_idle=True)
     segment_ms: int = option(WEEK_MS, at_least=1, broker="log.roll.ms")
     unclean_leader_election_enable: bool = option(False, broker="unclean.leader.election.enable")
 
     def __post_init__(self) -> None:
         if self.compression_gzip_level == 0:
             raise ConfigError("compression.gzip.level is -1 for the usual, or 1 to 9, and not 0.")
+
+    def check_lags(self) -> None:
+        """Raises ConfigError if they contradict each other.
+
+        For who sets one of them. Options of a topic and defaults that change later meet each other
+        all the same, and a broker has to live with that.
+        """
         if self.min_compaction_lag_ms > self.max_compaction_lag_ms:
             raise ConfigError(
                 f"min.compaction.lag.ms, {self.min_compaction_lag_ms}, is more than"
@@ -138,8 +158,10 @@ class BrokerConfig:
     default_replication_factor: int = option(1, at_most=INT_MAX, at_least=1)
     delete_topic_enable: bool = option(True)
     fetch_max_bytes: int = option(55 << 20, at_most=INT_MAX, at_least=1024)
+    follower_replication_throttled_rate: int = option(LONG_MAX, at_least=0, is_idle=True)
     leader_imbalance_check_interval_seconds: int = option(300, at_least=1, at_most=INT_MAX)
     leader_imbalance_per_broker_percentage: int = option(10, at_least=0, at_most=INT_MAX)
+    leader_replication_throttled_rate: int = option(LONG_MAX, at_least=0, is_idle=True)
     log_cleaner_backoff_ms: int = option(15_000, at_least=0)
     log_cleaner_dedupe_buffer_size: int = option(128 << 20, at_least=1)
     log_cleaner_enable: bool = option(True)
@@ -244,7 +266,15 @@ def _field_names(kind: type[Any]) -> Iterator[str]:
 
 def topic_options_of_broker() -> dict[str, str]:
     """The broker options that set the default of a topic option, each with that topic option."""
-    return {d.metadata["broker"]: option_name(d) for d in fields(TopicConfig)}
+    by_option = {option_name(d): d.metadata["broker"] for d in fields(TopicConfig)}
+    return {broker: topic for topic, broker in by_option.items() if broker is not None}
+
+
+def idle_options() -> frozenset[str]:
+    """The broker options that are known and have no effect."""
+    of_topics = (d.metadata["broker"] for d in fields(TopicConfig) if d.metadata["is_idle"])
+    of_brokers = (option_name(d) for d in fields(BrokerConfig) if d.metadata["is_idle"])
+    return frozenset(name for name in (*of_topics, *of_brokers) if name is not None)
 
 
 @dataclass(frozen=True, slots=True)

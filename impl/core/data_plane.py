@@ -20,6 +20,7 @@ from impl.core.data.fetch_sessions import FetchSessions
 from impl.core.data.fetching import Fetching
 from impl.core.data.following import Following
 from impl.core.data.isr import Isr
+from impl.core.data.log_folders import DescribeLogFolders, described_log_folder
 from impl.core.data.messages import (
     DeleteRecords,
     Fetch,
@@ -34,7 +35,14 @@ from impl.core.events import Call, Output, Reply, Send
 from impl.core.log.cleaner import Cleaner
 from impl.core.log.log import Platform
 
-DATA_REQUESTS = (Produce, Fetch, ListOffsets, OffsetsForLeaderEpochs, DeleteRecords)
+DATA_REQUESTS = (
+    Produce,
+    Fetch,
+    ListOffsets,
+    OffsetsForLeaderEpochs,
+    DeleteRecords,
+    DescribeLogFolders,
+)
 
 
 class DataPlane:
@@ -49,8 +57,9 @@ class DataPlane:
         broker = options.broker
         replication = options.of(ReplicationConfig)
         self._options = options
+        self._location = platform.storage.location
         self.partitions = Partitions(
-            platform, catalogue, options.topic_defaults, standing.node_id, replication
+            platform, catalogue, options.of_topic, standing.node_id, replication
         )
         sessions = FetchSessions(broker.max_incremental_fetch_session_cache_slots, platform.new_id)
         self.producing = Producing(self.partitions)
@@ -75,6 +84,9 @@ class DataPlane:
                 return [Reply(call, list_offsets(self.partitions, request))]
             case OffsetsForLeaderEpochs():
                 return [Reply(call, epoch_ends(self.partitions, request))]
+            case DescribeLogFolders():
+                folder = described_log_folder(self._location, self.partitions, request)
+                return [Reply(call, folder)]
         raise AssertionError(f"nobody serves {request!r}")
 
     def answered(self, sent: Send, answer: Any | None, now_ms: int) -> list[Output]:

@@ -19,6 +19,10 @@ class StorageError(Exception):
 
 
 class Storage(Protocol):
+    @property
+    def location(self) -> str:
+        """Where the data folder is, for people."""
+
     def folders(self) -> list[str]:
         """The folders of the data folder."""
 
@@ -73,6 +77,10 @@ class MemoryStorage:
 
     def __init__(self) -> None:
         self._files: dict[str, _File] = {}
+
+    @property
+    def location(self) -> str:
+        return "memory"
 
     def folders(self) -> list[str]:
         return sorted({path.partition("/")[0] for path in self._files if "/" in path})

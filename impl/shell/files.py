@@ -63,6 +63,10 @@ class FileStorage:
             self._forget(path)
         os.close(self._lock)
 
+    @property
+    def location(self) -> str:
+        return str(self._folder.absolute())
+
     def folders(self) -> list[str]:
         return sorted(entry.name for entry in os.scandir(self._folder) if entry.is_dir())
 

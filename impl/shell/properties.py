@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from impl.core.config import ConfigError, Properties, known_names, parse_properties
+from impl.core.config import ConfigError, Properties, idle_options, known_names, parse_properties
 from impl.core.data.config import ReplicationConfig
 from impl.core.groups.config import GroupConfig
 from impl.core.quorum.config import QuorumConfig
@@ -54,15 +54,18 @@ class NodeProperties:
 
 def read_properties(given: Mapping[str, str]) -> NodeProperties:
     """Raises ConfigError."""
-    known = known_names(*OPTION_KINDS)
-    values, ignored = {}, []
+    known, idle = known_names(*OPTION_KINDS), idle_options()
+    values: dict[str, str] = {}
+    ignored: list[str] = []
     for name, text in given.items():
         if name in known:
             values[name] = text
+            ignored += [name] if name in idle else []
         elif name not in DATA_FOLDER_OPTIONS:
             _check_ignored(name, text)
             ignored.append(name)
     properties = parse_properties(values, *OPTION_KINDS)
+    properties.topic_defaults.check_lags()
     network: NetworkConfig = properties.others[NetworkConfig]
     return NodeProperties(properties, network, _data_folder(given), tuple(sorted(ignored)))
 

@@ -7,7 +7,7 @@ REPL-06, REPL-08 and REPL-09 and writes records that each node may learn of at a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -21,7 +21,7 @@ from impl.core.cluster.broker_messages import (
     AlterPartitions,
     IsrProposal,
 )
-from impl.core.cluster.catalogue import Assignment, Catalogue
+from impl.core.cluster.catalogue import Assignment, Catalogue, Topic
 from impl.core.cluster.messages import Endpoint
 from impl.core.cluster.metadata_records import (
     BrokerRegistrationChangeRecord,
@@ -34,7 +34,7 @@ from impl.core.cluster.metadata_records import (
 )
 from impl.core.cluster.standing import Standing
 from impl.core.cluster.topics import TopicPartition
-from impl.core.config import TopicConfig
+from impl.core.config import TopicConfig, parse_options
 from impl.core.data.changes import take
 from impl.core.data.config import ReplicationConfig
 from impl.core.data.deleting import Deleting
@@ -69,6 +69,10 @@ AT = TopicPartition(TOPIC, 0)
 CLIENT = 1
 
 
+def config_of(defaults: TopicConfig) -> Callable[[Topic], TopicConfig]:
+    return lambda topic: parse_options(TopicConfig, topic.configs, defaults)
+
+
 @dataclass
 class Message:
     """A request on its way (`answer` is not there yet), or its answer on the way back."""
@@ -93,7 +97,7 @@ class Node:
         storage = world.storages[node_id]
         platform = Platform(storage, crc32c.crc32c, decompress, compress, world.new_id)
         config = world.config
-        self.partitions = Partitions(platform, self.catalogue, world.topic_config, node_id, config)
+        self.partitions = Partitions(platform, self.catalogue, world.config_of, node_id, config)
         self.standing = Standing(node_id, "cluster", world.broker_epochs[node_id], CONTROLLER)
         self.producing = Producing(self.partitions)
         self.deleting = Deleting(self.partitions)
@@ -250,7 +254,7 @@ class Replicas:
     ) -> None:
         self.now_ms = START_MS
         self.config = config or ReplicationConfig()
-        self.topic_config = TopicConfig(**topic_options)
+        self.config_of = config_of(TopicConfig(**topic_options))
         self.controller = FakeController()
         self.messages: list[Message] = []
         self.carried: list[Message] = []

@@ -159,6 +159,20 @@ def test_a_bad_change_is_refused(
     assert len(world.log) == log
 
 
+def test_throttles_of_reassignments_can_be_set_and_cleared(world: ControllerWorld) -> None:
+    world.create(1, 2)
+    for resource, name, value in (
+        (ORDERS, "leader.replication.throttled.replicas", "0:1,0:2"),
+        (ORDERS, "follower.replication.throttled.replicas", "*"),
+        (ONE, "leader.replication.throttled.rate", "1000"),
+        (TWO, "follower.replication.throttled.rate", "1000"),
+    ):
+        assert alter(world, resource, name, None, DELETE) is E.NONE
+        assert alter(world, resource, name, value) is E.NONE
+    assert describe(world, ORDERS)["leader.replication.throttled.replicas"].value == "0:1,0:2"
+    assert describe(world, ONE)["leader.replication.throttled.rate"].value == "1000"
+
+
 def test_validation_sets_nothing(world: ControllerWorld) -> None:
     log = len(world.log)
     assert alter(world, ALL, "log.retention.ms", "7", validate_only=True) is E.NONE

@@ -303,6 +303,15 @@ def test_a_silent_producer_is_forgotten_after_its_expiration() -> None:
 # The disk
 
 
+def test_records_are_flushed_as_often_as_the_topic_asks() -> None:
+    world = World()
+    world.create(flush_messages="2")
+    for value in (b"a", b"b", b"c"):
+        world.produce(batch(value))
+    world.lose_power()
+    assert world.values() == [(0, b"a"), (1, b"b")]
+
+
 class FullDisk(MemoryStorage):
     """Fails, after writing half of it, whatever is appended to a log once it is full."""
 

@@ -247,6 +247,7 @@ def test_a_property_that_cannot_be_had_is_refused_with_a_sentence(what: str) -> 
         ("ssl.keystore.location", "/somewhere"),
         ("listener.name.internal.sasl.enabled.mechanisms", "PLAIN"),
         ("metrics.context.tenant", "a"),
+        ("log.roll.jitter.ms", "5"),
     ],
 )
 def test_what_does_no_harm_is_accepted_and_told(name: str, value: str) -> None:

@@ -273,6 +273,33 @@ def test_options_are_set_and_deleted_while_the_topic_is_in_use(world: World) -> 
     assert world.produce(batch(b"a")).error is E.NONE
 
 
+@pytest.mark.parametrize("broker", ["1", ""])
+def test_a_default_that_is_set_while_brokers_run_holds_at_once(world: World, broker: str) -> None:
+    world.create()
+    change = ConfigChange("message.max.bytes", SET, "10")
+    asked = AlterConfigs(((Resource(BROKER_RESOURCE, broker), (change,)),))
+    assert world.ask(asked).resources[0].error is E.NONE
+    assert world.produce(batch(b"a")).error is E.MESSAGE_TOO_LARGE
+    world.create("later")
+    assert world.produce(batch(b"a"), topic="later").error is E.MESSAGE_TOO_LARGE
+    world.restart()
+    assert world.produce(batch(b"a")).error is E.MESSAGE_TOO_LARGE
+    alter(world, ConfigChange("max.message.bytes", SET, "1000"))
+    assert world.produce(batch(b"a")).error is E.NONE
+
+
+def test_an_option_and_a_later_default_may_contradict_each_other(world: World) -> None:
+    world.create(min_compaction_lag_ms="200")
+    shared = Resource(BROKER_RESOURCE, "")
+    change = ConfigChange("log.cleaner.max.compaction.lag.ms", SET, "100")
+    assert world.ask(AlterConfigs(((shared, (change,)),))).resources[0].error is E.NONE
+    own = Resource(BROKER_RESOURCE, "1")
+    change = ConfigChange("log.cleaner.min.compaction.lag.ms", SET, "300")
+    assert world.ask(AlterConfigs(((own, (change,)),))).resources[0].error is E.NONE
+    assert world.produce(batch(b"a")).error is E.NONE
+    assert alter(world, ConfigChange("retention.ms", SET, "1")) is E.INVALID_CONFIG
+
+
 def test_lists_grow_and_shrink(world: World) -> None:
     world.create()
     assert alter(world, ConfigChange("cleanup.policy", APPEND, "compact")) is E.NONE

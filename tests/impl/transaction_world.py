@@ -70,6 +70,7 @@ from impl.core.transactions.transactions import Transactions
 from impl.core.transactions.verifying import Verifying
 from impl.shell.compression import compress, decompress
 from tests.impl.broker_world import START_MS, batch, headers
+from tests.impl.replica_world import config_of
 
 CONTROLLER = Endpoint(0, "controller", 9092)
 TOPIC = "orders"
@@ -105,7 +106,7 @@ class Node:
             world.storages[node_id], crc32c.crc32c, decompress, compress, world.new_id
         )
         self.partitions = Partitions(
-            platform, self.catalogue, world.topic_config, node_id, ReplicationConfig()
+            platform, self.catalogue, world.config_of, node_id, ReplicationConfig()
         )
         standing = Standing(node_id, "cluster", life, CONTROLLER)
         config = world.config
@@ -223,7 +224,7 @@ class World:
     ) -> None:
         self.now_ms = START_MS
         self.config = config or TransactionConfig()
-        self.topic_config = TopicConfig(**topic_options)
+        self.config_of = config_of(TopicConfig(**topic_options))
         self.records: list[MetadataRecord] = []
         self.catalogue = Catalogue()
         self.losing: Callable[[Message], bool] = lambda _: False

@@ -31,6 +31,7 @@ from impl.core.config import (
     option_name,
     options,
     render_option,
+    topic_options_of_broker,
 )
 from impl.core.refusal import KafkaError
 from spec.wire.errors import ErrorCode
@@ -94,7 +95,7 @@ class Describing:
     ) -> DescribedConfig:
         name = option_name(definition)
         synonyms = self._synonyms(
-            definition.metadata["broker"],
+            definition.metadata["broker"] or name,
             render_option(definition.default),
             self._current.of_this_broker,
         )
@@ -124,9 +125,10 @@ class Describing:
         for kind in kinds:
             for name, definition in options(kind).items():
                 yield name, type_of(kind, definition), render_option(definition.default)
-        for definition in fields(TopicConfig):
-            name, default = definition.metadata["broker"], render_option(definition.default)
-            yield name, type_of(TopicConfig, definition), default
+        topic_options = options(TopicConfig)
+        for name, topic_option in topic_options_of_broker().items():
+            definition = topic_options[topic_option]
+            yield name, type_of(TopicConfig, definition), render_option(definition.default)
 
     def _synonyms(self, name: str, default: str, own: Mapping[str, str]) -> list[ConfigSynonym]:
         """The value that counts, after which come those that it hides."""

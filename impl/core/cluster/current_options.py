@@ -28,7 +28,11 @@ Options = TypeVar("Options")
 
 def dynamic_options() -> frozenset[str]:
     """The broker options that can be set while brokers run: the defaults of topics, and a few."""
-    return frozenset(topic_options_of_broker()) | {"producer.id.expiration.ms"}
+    return frozenset(topic_options_of_broker()) | {
+        "follower.replication.throttled.rate",
+        "leader.replication.throttled.rate",
+        "producer.id.expiration.ms",
+    }
 
 
 class CurrentOptions:

@@ -49,7 +49,7 @@ from spec.wire.errors import ErrorCode
 def check_topic_configs(current: CurrentOptions, configs: Mapping[str, str]) -> None:
     """TOPC-08. Raises KafkaError."""
     try:
-        parse_options(TopicConfig, configs, current.topic_defaults)
+        parse_options(TopicConfig, configs, current.topic_defaults).check_lags()
     except ConfigError as problem:
         raise KafkaError(ErrorCode.INVALID_CONFIG, str(problem)) from problem
 
@@ -146,7 +146,8 @@ class Configs:
             )
         try:
             static = self._cluster.options.static
-            parse_properties({**static.given, **wanted}, *static.others)
+            properties = parse_properties({**static.given, **wanted}, *static.others)
+            properties.topic_defaults.check_lags()
         except ConfigError as problem:
             raise KafkaError(ErrorCode.INVALID_REQUEST, str(problem)) from problem
 

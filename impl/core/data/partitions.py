@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from impl.core.cluster.topics import (
     TopicReference,
     partition_of_folder,
 )
-from impl.core.config import TopicConfig, parse_options
+from impl.core.config import TopicConfig
 from impl.core.data.changes import Changes
 from impl.core.data.config import ReplicationConfig
 from impl.core.data.partition import Partition, Surroundings
@@ -47,15 +47,16 @@ class Partitions:
         self,
         platform: Platform,
         catalogue: Catalogue,
-        topic_defaults: TopicConfig,
+        config_of: Callable[[Topic], TopicConfig],
         node_id: int,
         config: ReplicationConfig | None = None,
     ) -> None:
+        """`config_of`: the options that hold for a topic now."""
         self.changes = Changes()
         self._platform = platform
         self._storage = platform.storage
         self._catalogue = catalogue
-        self._topic_defaults = topic_defaults
+        self._config_of = config_of
         self._node_id = node_id
         self._config = config or ReplicationConfig()
         self._surroundings = Surroundings(
@@ -73,9 +74,6 @@ class Partitions:
 
     def __iter__(self) -> Iterator[Partition]:
         return iter(self._open.values())
-
-    def config_of(self, topic: Topic) -> TopicConfig:
-        return parse_options(TopicConfig, topic.configs, self._topic_defaults)
 
     # Finding
 
@@ -148,7 +146,7 @@ class Partitions:
 
     def follow(self, topic: Topic, now_ms: int) -> None:
         """Bring the partitions of a topic in line with the catalogue."""
-        config = self.config_of(topic)
+        config = self._config_of(topic)
         for index, assignment in topic.partitions.items():
             at = TopicPartition(topic.name, index)
             if self._node_id not in assignment.replicas:

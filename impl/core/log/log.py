@@ -192,6 +192,15 @@ class Log:
             self._undo_append()
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
         self.epochs.assign(header.partition_leader_epoch, header.base_offset)
+        if self.log_end_offset - self.recovery_point >= self.config.flush_messages:
+            self._flush_in_time()
+
+    def _flush_in_time(self) -> None:
+        """A record that may be lost after all is not to be acknowledged. Raises KafkaError."""
+        try:
+            self.flush()
+        except StorageError as failure:
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, str(failure)) from failure
 
     def _should_roll(self, segment: Segment, header: BatchHeader, now_ms: int) -> bool:
         """STOR-07."""
