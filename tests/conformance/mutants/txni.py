@@ -136,11 +136,8 @@ MUTANTS = (
     Mutant(
         "TXNI-08/every_end_raises_the_epoch_under_tv2",
         TRANSACTION,
-        old="""\
-            producer_epoch=self.producer_epoch + 1,
-            last_producer_epoch=NO_PRODUCER_EPOCH,
-            next_producer_id=next_producer_id,""",
-        new="            next_producer_id=next_producer_id,",
+        old="            return self.producer\n",
+        new="            return self.producer._replace(producer_epoch=self.producer_epoch - 1)\n",
     ),
     Mutant(
         "TXNI-09/the_states_follow_the_table",
