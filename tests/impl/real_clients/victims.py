@@ -5,20 +5,36 @@ from __future__ import annotations
 from tests.impl.real_clients.cluster import GROUP, NODES, TRANSACTION, Cluster, until
 from tests.impl.real_clients.scenarios import PROCESSOR, READERS, SOURCE
 
+LOOKS = 10
+
 
 def leader(cluster: Cluster) -> int:
     return cluster.leader(SOURCE)
 
 
 def leader_ahead(cluster: Cluster) -> int:
-    """A leader that was given records of which its followers, which are stopped, know nothing."""
+    """A leader that was given records of which its followers, which are stopped, know nothing.
+
+    It was given all that the client sends before it hears from others, and has said what it says.
+    """
     node_id = leader(cluster)
-    log = cluster.folder / f"broker-{node_id}" / f"{SOURCE}-0" / f"{0:020}.log"
-    for other in set(NODES) - {node_id}:
-        cluster.pause(other)
-    size = log.stat().st_size
-    until(lambda: log.stat().st_size > size, f"broker {node_id} is ahead of the others")
+    followers = sorted(set(NODES) - {node_id})
+    for each in followers:
+        cluster.pause(each)
+    known = max(_log_size(cluster, each) for each in followers)
+    sizes: list[int] = []
+
+    def is_ahead_and_quiet() -> bool:
+        sizes.append(_log_size(cluster, node_id))
+        return sizes[-1] > known and sizes.count(sizes[-1]) > LOOKS
+
+    until(is_ahead_and_quiet, f"broker {node_id} is ahead of the others")
     return node_id
+
+
+def _log_size(cluster: Cluster, node_id: int) -> int:
+    log = cluster.folder / f"broker-{node_id}" / f"{SOURCE}-0" / f"{0:020}.log"
+    return log.stat().st_size
 
 
 def controller(cluster: Cluster) -> int:
