@@ -69,19 +69,17 @@ def fetch() -> None:
     draft.rename(folder / "jars")
 
 
+def command(tool: str, *arguments: str) -> list[str]:
+    """`tool` is its class."""
+    java = ("java", *VIRTUAL_MACHINE, *LOG_OPTIONS, "-cp", class_path() or "")
+    return [*java, f"org.apache.kafka.tools.{tool}", *arguments]
+
+
 def dump(files: Iterable[Path], *options: str) -> tuple[str, str]:
     """What `kafka-dump-log` prints, and what it complains of."""
     names = ",".join(map(str, files))
-    tool = [
-        "java",
-        *VIRTUAL_MACHINE,
-        *LOG_OPTIONS,
-        "-cp",
-        class_path() or "",
-        "org.apache.kafka.tools.DumpLogSegments",
-    ]
     done = subprocess.run(
-        [*tool, "--files", names, *options],
+        command("DumpLogSegments", "--files", names, *options),
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,

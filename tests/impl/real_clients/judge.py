@@ -135,5 +135,15 @@ def assert_exactly_once(logs: list[list[int]], acknowledged: list[int]) -> None:
     assert acknowledged, "nothing was acknowledged"
 
 
+def assert_each_once(logs: list[list[int]], count: int) -> None:
+    """The numbers below are there, each once and wherever, and in order in each partition."""
+    found = Counter(value for log in logs for value in log)
+    lost = sorted(set(range(count)) - set(found))
+    assert not lost, f"{len(lost)} values are lost: {lost[:10]}"
+    assert found == Counter(range(count)), found - Counter(range(count))
+    for partition, log in enumerate(logs):
+        assert log == sorted(log), f"partition {partition} is out of order: {disorder(log)}"
+
+
 def disorder(log: list[int]) -> list[tuple[int, int]]:
     return [(a, b) for a, b in pairwise(log) if a > b][:5]
