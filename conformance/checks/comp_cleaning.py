@@ -108,9 +108,8 @@ def the_active_segment_is_not_compacted(session: Session) -> None:
     """Of the records in the active segment none is removed."""
     log = compacted(session)
     log.segment(one(b"1"), one(b"2"))
-    shown = log.show()
     log.segment(one(b"3"), one(b"4"), one(b"5"))
-    log.await_cleaned(shown)
+    compacted(session).clean()  # a cleaner that was here before the active segment comes again
     got = [value for value in log.values(b"a") if value and value > b"2"]
     because = "The active segment is not compacted."
     session.permit("the values in the active segment", got, [[b"3", b"4", b"5"]], because)
