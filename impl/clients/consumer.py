@@ -76,7 +76,9 @@ class Consumer:
 
     async def poll(self, timeout_s: float = 1.0) -> list[ConsumerRecord]:
         """Up to `max.poll.records` records; none when none came in time. Raises ClientError."""
-        until = asyncio.get_running_loop().time() + timeout_s
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_s
+        often_s = self.config.max_poll_interval_ms / 2_000
         while True:
             self._change.clear()
             records, outputs = self._core.poll(now_ms())
@@ -84,10 +86,11 @@ class Consumer:
             if records:
                 return [self._deserialized(record) for record in records]
             try:
-                async with asyncio.timeout_at(until):
+                async with asyncio.timeout_at(min(until, loop.time() + often_s)):
                     await self._news()
             except TimeoutError:
-                return []
+                if loop.time() >= until:
+                    return []
 
     async def _news(self) -> None:
         while not self._core.has_news:

@@ -162,10 +162,11 @@ class Producer:
         self.begin_transaction()
         try:
             yield
+            await self.commit_transaction()
         except BaseException:
-            await self.abort_transaction()
+            if self._transactions.is_open:
+                await self.abort_transaction()
             raise
-        await self.commit_transaction()
 
     @property
     def _transactions(self) -> Transactions:

@@ -18,7 +18,7 @@ from impl.clients.core.config import ConsumerConfig
 from impl.clients.core.coordinator import GROUP, CoordinatorFinder
 from impl.clients.core.errors import ClientError
 from impl.clients.core.fetching import ConsumerRecord, Fetcher
-from impl.clients.core.membership import Membership
+from impl.clients.core.membership import NO_GENERATION, STABLE, Membership
 from impl.clients.core.positions import Positions
 from impl.clients.core.subscription import Subscription
 from impl.clients.core.transactions import GroupMember
@@ -29,6 +29,8 @@ from spec.wire.errors import ErrorCode
 
 class ConsumerCore:
     def __init__(self, config: ConsumerConfig, codecs: Codecs) -> None:
+        """Raises ConfigError for options that exclude each other."""
+        _check(config)
         self.config = config
         self.view = ClusterView(
             config.metadata_max_age_ms, config.retry_backoff_ms, config.request_timeout_ms
@@ -48,7 +50,12 @@ class ConsumerCore:
                 config.request_timeout_ms,
             )
             self.membership = Membership(
-                config, self.view, self.coordinator, self._assigned, self._revoked
+                config,
+                self.view,
+                self.coordinator,
+                self._assigned,
+                self._revoked,
+                may_join=lambda: not self.positions.is_committing,
             )
         self.fetcher = Fetcher(config, codecs, self.view, self.subscription)
         self.positions = Positions(
@@ -83,6 +90,7 @@ class ConsumerCore:
         if target not in self.subscription.places:
             raise ClientError(ErrorCode.INVALID_REQUEST, f"{target} is not assigned")
         self.subscription.seek(target, offset)
+        self.fetcher.forget(target)
 
     def _assigned(self, targets: Sequence[Target]) -> None:
         self.subscription.assign_by_group(targets)
@@ -92,11 +100,16 @@ class ConsumerCore:
 
     def _revoked(self) -> None:
         """What was handed out is committed while the generation still holds."""
-        if self._commits_by_itself:
+        is_by_user = self.subscription.is_by_user
+        if self._commits_by_itself and (is_by_user or self._is_in_generation):
             self._outputs += self.positions.commit(self.subscription.positions(), None)
             self._outputs += self.positions.tick(self._now_ms)
         self.subscription.assign_by_group(())
         self.fetcher.drop()
+
+    @property
+    def _is_in_generation(self) -> bool:
+        return self.membership is not None and self.membership.generation_id != NO_GENERATION
 
     # Polling
 
@@ -120,7 +133,9 @@ class ConsumerCore:
 
     @property
     def has_news(self) -> bool:
-        """Whether a poll would hand something out, or raise."""
+        """Whether a poll would hand something out, raise, or give up partitions."""
+        if self.membership is not None and self.membership.must_rejoin:
+            return True
         rooms = (self.membership, self.positions, self.fetcher)
         return self.fetcher.has_records or any(r is not None and r.error for r in rooms)
 
@@ -130,7 +145,21 @@ class ConsumerCore:
         """By default, the positions behind what the last polls handed out."""
         self._now_ms = now_ms
         chosen = self.subscription.positions() if offsets is None else offsets
+        if (error := self._why_not_commit(chosen)) is not None:
+            return [Done(handle, error=error)]
         return [*self.positions.commit(chosen, handle), *self.tick(now_ms)]
+
+    def _why_not_commit(self, offsets: Mapping[Target, int]) -> ClientError | None:
+        """Whoever is out of the group does not speak for partitions that may be another's."""
+        if self.membership is None or self.subscription.is_by_user:
+            return None
+        if self.membership.has_lapsed:
+            message = "nobody polled for max.poll.interval.ms, so the group went on without"
+            return ClientError(ErrorCode.UNKNOWN_MEMBER_ID, message)
+        if offsets and self.membership.state != STABLE:
+            message = "the group is about to hand out its partitions"
+            return ClientError(ErrorCode.REBALANCE_IN_PROGRESS, message)
+        return None
 
     def group_member(self) -> GroupMember:
         """As whom a producer hands the offsets over in its transaction. Raises ClientError."""
@@ -158,9 +187,9 @@ class ConsumerCore:
         if self.coordinator is not None:
             self._outputs += self.coordinator.tick(now_ms)
         self._outputs += self.view.tick(now_ms)
+        self._outputs += self.positions.tick(now_ms)
         if self.membership is not None:
             self._outputs += self.membership.tick(now_ms)
-        self._outputs += self.positions.tick(now_ms)
         self._outputs += self.fetcher.tick(now_ms)
         outputs, self._outputs = self._outputs, []
         return outputs
@@ -186,6 +215,11 @@ class ConsumerCore:
                 self._outputs += follows
                 return
         self._outputs += self.positions.answered(ask, body, now_ms) or []
+
+
+def _check(config: ConsumerConfig) -> None:
+    if config.heartbeat_interval_ms >= config.session_timeout_ms:
+        raise ConfigError("heartbeat.interval.ms is less than session.timeout.ms.")
 
 
 __all__ = ["ConsumerCore", "ConsumerRecord", "Done"]

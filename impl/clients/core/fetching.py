@@ -239,6 +239,10 @@ class Fetcher:
     def has_records(self) -> bool:
         return bool(self._here)
 
+    def forget(self, target: Target) -> None:
+        """The consumer goes on elsewhere in this partition."""
+        self._here = deque(each for each in self._here if each.target != target)
+
     def drop(self) -> None:
         """Partitions came or went: what is here may not be the consumer's any more."""
         places = self._subscription.places

@@ -2,8 +2,9 @@
 KIP-345).
 
 Joins, has the partitions handed out if it leads, sends heartbeats, joins again when the group
-rebalances, and leaves when its user does not poll for `max.poll.interval.ms`. Where the positions
-come from is `committing`'s business.
+rebalances, and leaves when its user does not poll for `max.poll.interval.ms`. Partitions are given
+up for a rebalance only while the user polls: that says that he is done with what he was given,
+so it may be committed. Where positions come from is `positions`' business.
 """
 
 from __future__ import annotations
@@ -42,8 +43,13 @@ class Membership:
         coordinator: CoordinatorFinder,
         on_assigned: Callable[[Sequence[Target]], None],
         on_revoked: Callable[[], None],
+        may_join: Callable[[], bool],
     ) -> None:
+        """`may_join`: commits of the generation that ends come before the next one."""
         self.state = OUT
+        self.must_rejoin = False
+        self.has_lapsed = False
+        """Nobody polled for too long, and that is not over."""
         self.member_id = ""
         self.generation_id = NO_GENERATION
         self.error: ClientError | None = None
@@ -52,7 +58,9 @@ class Membership:
         self._coordinator = coordinator
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
+        self._may_join = may_join
         self._topics: frozenset[str] = frozenset()
+        self._joined_for: frozenset[str] = frozenset()
         self._instance_id = config.group_instance_id or None
         self._divided: dict[str, list[int]] = {}
         """What the leader of the group last handed out: when it changes, the group rebalances."""
@@ -66,21 +74,25 @@ class Membership:
 
     def subscribe(self, topics: frozenset[str]) -> None:
         self._topics = topics
-        if self.state == STABLE:
-            self._rejoin()
+        self.must_rejoin = self.state == STABLE
 
     def polled(self, now_ms: int) -> None:
         """The user still wants records; who was thrown out for not polling joins again."""
         self._polled_ms = now_ms
-        if self.state == OUT and self._topics:
+        self.has_lapsed = False
+        if self.must_rejoin:
+            self._on_revoked()
+            self.must_rejoin = False
+            self.state = JOINING
+        elif self.state == OUT and self._topics:
             self.state = JOINING
 
     def leave(self) -> list[Ask]:
         """A static member stays in the group until its session runs out (KIP-345)."""
         node_id, was_in = self._coordinator.node_id, bool(self.member_id)
+        self._on_revoked()
         self.state, self.generation_id = OUT, NO_GENERATION
         self._topics = frozenset()
-        self._on_revoked()
         if not was_in or node_id is None or self._instance_id is not None:
             return []
         return [self._leave_request(node_id)]
@@ -91,10 +103,6 @@ class Membership:
         self.member_id = ""
         return Ask(node_id, "LeaveGroup", body, NEWEST_LEAVE, self._config.request_timeout_ms)
 
-    def _rejoin(self) -> None:
-        self._on_revoked()
-        self.state = JOINING
-
     # Time
 
     def tick(self, now_ms: int) -> list[Ask]:
@@ -103,20 +111,24 @@ class Membership:
             return []
         if self.state == STABLE:
             return self._pass_time(node_id, now_ms)
-        is_due = self.state == JOINING and self._asked is None and now_ms >= self._next_ms
-        if is_due and all(topic in self._view.topics for topic in self._topics):
-            return [self._join(node_id)]
-        return []
+        if not self._is_to_join or now_ms < self._next_ms:
+            return []
+        return [self._join(node_id)]
+
+    @property
+    def _is_to_join(self) -> bool:
+        is_ready = self.state == JOINING and self._asked is None and self._may_join()
+        return is_ready and all(topic in self._view.topics for topic in self._topics)
 
     def _pass_time(self, node_id: int, now_ms: int) -> list[Ask]:
         if now_ms >= self._polled_ms + self._config.max_poll_interval_ms:
             self.state, self.generation_id = OUT, NO_GENERATION
+            self.must_rejoin, self.has_lapsed = False, True
             self._on_revoked()
             return [self._leave_request(node_id)]
         if any(self._view.partitions(t) not in (None, each) for t, each in self._divided.items()):
-            self._rejoin()
-            return self.tick(now_ms)
-        if self._beat is None and now_ms >= self._next_beat_ms:
+            self.must_rejoin = True
+        if self._beats and now_ms >= self._next_beat_ms:
             self._next_beat_ms = now_ms + self._config.heartbeat_interval_ms
             body = self._body()
             timeout_ms = self._config.session_timeout_ms
@@ -129,9 +141,12 @@ class Membership:
             return None
         if self.state == STABLE:
             late_ms = self._polled_ms + self._config.max_poll_interval_ms
-            return late_ms if self._beat is not None else min(late_ms, self._next_beat_ms)
-        is_due = self.state == JOINING and self._asked is None
-        return self._next_ms if is_due else None
+            return min(late_ms, self._next_beat_ms) if self._beats else late_ms
+        return self._next_ms if self._is_to_join else None
+
+    @property
+    def _beats(self) -> bool:
+        return self._beat is None and self.generation_id != NO_GENERATION
 
     # Requests
 
@@ -145,6 +160,7 @@ class Membership:
         )
 
     def _join(self, node_id: int) -> Ask:
+        self._joined_for = self._topics
         metadata = assignor.write_subscription(self._topics)
         body = Struct(
             group_id=self._config.group_id,
@@ -203,6 +219,7 @@ class Membership:
         if ask.api_name == "JoinGroup":
             return [self._sync(body)]
         self.state = STABLE
+        self.must_rejoin = self._topics != self._joined_for
         self._next_beat_ms = now_ms + self._config.heartbeat_interval_ms
         self._on_assigned(assignor.read_assignment(body.assignment))
         return []
@@ -215,9 +232,9 @@ class Membership:
         if error in (ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.ILLEGAL_GENERATION):
             self.member_id = "" if error is ErrorCode.UNKNOWN_MEMBER_ID else self.member_id
             self.generation_id = NO_GENERATION
-        if error in REJOIN:
-            if self.state == STABLE:
-                self._rejoin()
+        if error in REJOIN and self.state == STABLE:
+            self.must_rejoin = True
+        elif error in REJOIN:
             self._next_ms = (
                 now_ms if error is ErrorCode.MEMBER_ID_REQUIRED else self._later(now_ms)
             )

@@ -33,8 +33,10 @@ class Subscription:
         """Grows when partitions come or go: an answer from before means nothing any more."""
 
     def subscribe(self, topics: Iterable[str]) -> None:
+        """What a group handed out before stays until it hands out anew."""
+        if self.is_by_user:
+            self._keep(())
         self.topics, self.is_by_user = frozenset(topics), False
-        self._keep(())
 
     def assign_by_user(self, targets: Iterable[Target]) -> None:
         self.topics, self.is_by_user = frozenset(), True

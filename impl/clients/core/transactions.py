@@ -55,11 +55,11 @@ class Transactions:
         self, config: ProducerConfig, identification: Identification, view: ClusterView
     ) -> None:
         self.must_abort = False
+        self.is_open = False
         self._config = config
         self._view = view
         self._identification = identification
         self._groups: dict[str, CoordinatorFinder] = {}
-        self._is_open = False
         self._added: set[Target] = set()
         self._has_offsets = False
         self._wish: _Wish | None = None
@@ -68,7 +68,7 @@ class Transactions:
         self._done: list[Done] = []
 
     def covers(self, target: Target) -> bool:
-        return self._is_open and target in self._added
+        return self.is_open and target in self._added
 
     def take_done(self) -> list[Done]:
         done, self._done = self._done, []
@@ -85,9 +85,9 @@ class Transactions:
         """Raises ClientError."""
         if self._identification.identity is None:
             raise _state("call init_transactions first")
-        if self._is_open:
+        if self.is_open:
             raise _state("the transaction before is still open")
-        self._is_open = True
+        self.is_open = True
 
     def send_offsets(
         self, offsets: Mapping[Target, int], member: GroupMember, handle: Any
@@ -119,7 +119,7 @@ class Transactions:
         self._expect(ABORT, handle)
 
     def _check_open(self) -> None:
-        if not self._is_open:
+        if not self.is_open:
             raise _state("there is no open transaction")
 
     def _expect(self, kind: str, handle: Any) -> None:
@@ -138,7 +138,7 @@ class Transactions:
         identity, node_id = self._identification.identity, self._coordinator()
         if identity is None or node_id is None or self._asked or now_ms < self._next_ms:
             return outputs + self.take_done()
-        new = sorted(set(unsent) - self._added) if self._is_open else []
+        new = sorted(set(unsent) - self._added) if self.is_open else []
         if new:
             self._ask(node_id, "AddPartitionsToTxn", _add(new), NEWEST_ADD_PARTITIONS, new)
         elif self._wish is not None and self._wish.kind == OFFSETS:
@@ -151,7 +151,7 @@ class Transactions:
 
     def next_deadline_ms(self) -> int | None:
         waits = [each.next_deadline_ms() for each in self._groups.values()]
-        is_waiting = self._wish is not None or self._is_open
+        is_waiting = self._wish is not None or self.is_open
         if is_waiting and self._asked is None and self._coordinator() is not None:
             waits.append(self._next_ms)
         return min((each for each in waits if each is not None), default=None)
@@ -209,7 +209,7 @@ class Transactions:
 
     def _close(self) -> None:
         self._added.clear()
-        self._has_offsets = self._is_open = self.must_abort = False
+        self._has_offsets = self.is_open = self.must_abort = False
         self._finish()
 
     # Answers
