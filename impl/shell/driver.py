@@ -24,6 +24,14 @@ from spec.wire.errors import ErrorCode
 
 FORWARD_LANE = "forward"
 
+# What keeps a node out of its cluster for as long as nobody does something about it.
+_SHUT_OUT = {
+    ErrorCode.DUPLICATE_BROKER_REGISTRATION: (
+        "another broker has the same node.id and is alive, or was a moment ago"
+    ),
+    ErrorCode.INCONSISTENT_CLUSTER_ID: "its data folder belongs to another cluster",
+}
+
 _log = logging.getLogger("brokerspec.broker")
 
 
@@ -72,6 +80,7 @@ class Driver:
         self._timer_ms = 0
         self._looks_ahead = False
         self._is_stopped = False
+        self._shut_out_by: set[tuple[int, ErrorCode]] = set()
         self._loop = asyncio.get_running_loop()
 
     # Life
@@ -211,7 +220,15 @@ class Driver:
         self._peers.ask(send.to, send.lane, asking, send.request, send.timeout_ms, done)
 
     def _answered(self, send: Send, answer: Any) -> None:
+        self._tell_if_shut_out(send.to.node_id, answer)
         self._step(lambda now_ms: self._core.answered(send, answer, now_ms))
+
+    def _tell_if_shut_out(self, node_id: int, answer: Any) -> None:
+        """Once for each reason: the core goes on asking, and may be let in after all."""
+        for error in (getattr(answer, "request_error", None), getattr(answer, "error", None)):
+            if error in _SHUT_OUT and (node_id, error) not in self._shut_out_by:
+                self._shut_out_by.add((node_id, error))
+                _log.warning("node %d refuses this one: %s", node_id, _SHUT_OUT[error])
 
     def _forward(self, forward: Forward) -> None:
         exchange = self._waiting.get(forward.call)

@@ -90,7 +90,7 @@ class Server:
         for connection in list(self._connections):
             idle = loop.time() - connection.last_active
             if not connection.is_busy and idle > self._idle_seconds:
-                connection.close()
+                connection.abort()  # who has not taken its answers by now never will
         interval = min(self._idle_seconds / 2, 60)
         self._idle_timer = loop.call_later(interval, self._close_idle)
 

@@ -22,7 +22,7 @@ from impl.core.quorum.messages import (
 from impl.core.quorum.metadata_log import MetadataLog
 from impl.core.quorum.quorum import Quorum
 from impl.core.refusal import KafkaError
-from impl.core.storage import MemoryStorage
+from impl.core.storage import MemoryStorage, StorageError
 from impl.wire import decode_message
 from spec.wire.errors import ErrorCode
 from tests.impl.quorum_world import (
@@ -234,6 +234,25 @@ def test_a_parked_fetch_is_answered_when_more_is_committed_than_it_knows() -> No
         world.start(node)
     assert world.run_until(lambda: bool(answers)) < 100
     assert answers[0].partitions[0].high_watermark == 2
+
+
+def test_a_leader_with_a_full_disk_leaves_the_office_to_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, leader, _ = settled()
+
+    def append(path: str, _parts: object) -> None:
+        raise StorageError(f"no space left for {path}")
+
+    monkeypatch.setattr(world.storages[leader], "append", append)
+    assert world.append(leader, "a") is None
+    world.run_until(lambda: any(other != leader for other in world.leaders))
+    (successor,) = world.leaders
+    end = world.append(successor, "b")
+    others = [node for node in world.nodes if node != leader]
+    world.run_until(lambda: all(world.quorums[node].high_watermark == end for node in others))
+    world.run(10_000)
+    assert world.leaders == [successor]
 
 
 def test_a_parked_fetch_learns_that_its_leader_resigned() -> None:

@@ -58,11 +58,19 @@ class Leading:
             self._leader_advances_high_watermark(leader)
 
     def append(self, records: Sequence[MetadataRecord], now_ms: int) -> int:
-        """The log end after the records. Raises KafkaError."""
+        """The log end after the records. Raises KafkaError.
+
+        Whose disk takes no more leaves the office to somebody who can go on.
+        """
         role = self._replica.role
         if not isinstance(role, Leader):
             raise KafkaError(ErrorCode.NOT_CONTROLLER)
-        end = self._replica.log.append(records, self._replica.epoch, now_ms)
+        try:
+            end = self._replica.log.append(records, self._replica.epoch, now_ms)
+        except KafkaError as refused:
+            if refused.error is ErrorCode.KAFKA_STORAGE_ERROR:
+                self.resign(now_ms)
+            raise
         self._leader_advances_high_watermark(role)
         return end
 

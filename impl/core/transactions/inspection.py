@@ -74,8 +74,7 @@ def describe_producers(partitions: Partitions, request: DescribeProducers) -> De
 
 def _producers_of(partitions: Partitions, at: TopicPartition) -> ProducersOfPartition:
     try:
-        partition = partitions.find(*at)
-        partition.check_leader_epoch(-1)
+        partition = partitions.find(*at)  # any replica may be asked
     except KafkaError as refused:
         return ProducersOfPartition(at, refused.error)
     return ProducersOfPartition(
