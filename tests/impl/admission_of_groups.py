@@ -43,18 +43,15 @@ def _with_sent_commits(notes: list[Note]) -> list[Note]:
     ended: dict[tuple[str, int | None], int] = {}
     owning: dict[str, int | None] = {}
     sent: dict[int, list[Note]] = {}
-    generation: int | None = None
     for place, note in enumerate(notes):
         member = note.members.get("member", "")
-        if note.known is not None:
-            generation = note.known.generation
         if note.action == "member_gets_assignment":
             owning[member] = note.generation
         elif note.action in ENDS_OWNERSHIP and member in owning:
             ended[member, owning.pop(member)] = place
         elif note.action == "coordinator_accepts_commit":
-            is_late = owning.get(member, generation) != note.generation or member not in owning
-            at = ended.get((member, note.generation), place) if is_late else place
+            is_owner = member in owning and owning[member] == note.generation
+            at = place if is_owner else ended.get((member, note.generation), place)
             sent.setdefault(at, []).append(Note("member_sends_commit", {"member": member}))
     return [each for place, note in enumerate(notes) for each in (*sent.get(place, ()), note)]
 
