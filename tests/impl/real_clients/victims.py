@@ -13,23 +13,32 @@ def leader(cluster: Cluster) -> int:
 
 
 def leader_ahead(cluster: Cluster) -> int:
-    """A leader that was given records of which its followers, which are stopped, know nothing.
-
-    It was given all that the client sends before it hears from others, and has said what it says.
-    """
+    """A leader that was given records of which its followers, which are stopped, know nothing."""
     node_id = leader(cluster)
+    until(lambda: _gets_ahead(cluster, node_id), f"broker {node_id} is ahead of the others")
+    return node_id
+
+
+def _gets_ahead(cluster: Cluster, node_id: int) -> bool:
+    """Stop the followers until the leader has been given, and has said, all that there is.
+
+    That may be nothing, where the client waits for what it sent before: then they go on.
+    """
     followers = sorted(set(NODES) - {node_id})
     for each in followers:
         cluster.pause(each)
     known = max(_log_size(cluster, each) for each in followers)
     sizes: list[int] = []
 
-    def is_ahead_and_quiet() -> bool:
+    def is_quiet() -> bool:
         sizes.append(_log_size(cluster, node_id))
-        return sizes[-1] > known and sizes.count(sizes[-1]) > LOOKS
+        return sizes.count(sizes[-1]) > LOOKS
 
-    until(is_ahead_and_quiet, f"broker {node_id} is ahead of the others")
-    return node_id
+    until(is_quiet, f"broker {node_id} has nothing to do")
+    if sizes[-1] > known:
+        return True
+    cluster.resume()
+    return False
 
 
 def _log_size(cluster: Cluster, node_id: int) -> int:
