@@ -100,7 +100,8 @@ class Producer:
         value_bytes = _serialize(self._value_serializer, value)
         timestamp = now_ms() if timestamp_ms is None else timestamp_ms
         size = NewRecord(key_bytes, value_bytes, headers, timestamp).size_estimate
-        await self._wait(lambda: self._core.has_room(size), "buffer.memory is full")
+        async with self._patience("buffer.memory is full"):
+            await self._wait(lambda: self._core.has_room(size))
         loop = asyncio.get_running_loop()
         written: asyncio.Future[tuple[int, int, int]] = loop.create_future()
         outcome: asyncio.Future[RecordMetadata] = loop.create_future()
@@ -114,15 +115,19 @@ class Producer:
     async def flush(self) -> None:
         """Return when everything that was taken has its outcome."""
         self._driver.carry_out(self._core.flush(now_ms()))
-        await self._wait(lambda: self._core.is_idle, "")
+        await self._wait(lambda: self._core.is_idle)
 
-    async def _wait(self, is_so: Callable[[], bool], what: str) -> None:
-        patience = self.config.max_block_ms / 1000 if what else None
+    async def _wait(self, is_so: Callable[[], bool]) -> None:
+        while not is_so():
+            self._change.clear()
+            await self._change.wait()
+
+    @asynccontextmanager
+    async def _patience(self, what: str) -> AsyncIterator[None]:
+        """Raises ClientError when `max.block.ms` are over."""
         try:
-            async with asyncio.timeout(patience):
-                while not is_so():
-                    self._change.clear()
-                    await self._change.wait()
+            async with asyncio.timeout(self.config.max_block_ms / 1000):
+                yield
         except TimeoutError:
             message = f"{what} for longer than max.block.ms, {self.config.max_block_ms}"
             raise ClientError(ErrorCode.REQUEST_TIMED_OUT, message) from None
@@ -135,7 +140,11 @@ class Producer:
     # Transactions
 
     async def init_transactions(self) -> None:
-        """Fence whoever used this `transactional.id` before. Raises ClientError."""
+        """Fence whoever used this `transactional.id` before. Raises ClientError.
+
+        Where that, or another step of a transaction, takes longer than `max.block.ms`, it may be
+        asked for again.
+        """
         await self._ask(lambda handle: self._transactions.init(handle))
 
     def begin_transaction(self) -> None:
@@ -178,7 +187,8 @@ class Producer:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         begin(done)
         self._driver.carry_out(self._core.tick(now_ms()))
-        await done
+        async with self._patience("the coordinator of transactions has not answered"):
+            await done
 
 
 def _serialize(serializer: Serializer | None, value: Any) -> bytes | None:

@@ -95,6 +95,7 @@ class ConsumerWorld:
         """Tick whenever that is due, as a driver does."""
         until = self.now_ms + milliseconds
         while (due := min(self._deadlines(), default=until + 1)) <= until:
+            assert self.now_ms <= until, "it is always due"
             self.now_ms = max(self.now_ms + 1, due)
             self.take(self.core.tick(self.now_ms))
         self.now_ms = max(self.now_ms, until)

@@ -320,6 +320,20 @@ def test_a_group_that_refuses_says_so() -> None:
         world.values()
 
 
+@pytest.mark.parametrize("api_name", ["FindCoordinator", "JoinGroup", "OffsetFetch", "Metadata"])
+def test_nothing_is_due_while_an_answer_is_waited_for(api_name: str) -> None:
+    for by_user in (True, False):
+        world = ConsumerWorld(group_id="g")
+        world.silent.add(api_name)
+        if by_user:
+            world.core.assign([FIRST])
+        else:
+            world.core.subscribe(["t"], world.now_ms)
+        world.poll()
+        world.pass_time(1_000)
+        assert len(world.asked[api_name]) <= 1
+
+
 # Input
 
 

@@ -73,6 +73,7 @@ class Exchange:
         """Tick whenever that is due, as a driver does."""
         until = self.now_ms + milliseconds
         while (due := self.core.next_deadline_ms()) is not None and due <= until:
+            assert self.now_ms <= until, "it is always due"
             self.now_ms = max(self.now_ms + 1, due)
             self.take(self.core.tick(self.now_ms))
         self.now_ms = max(self.now_ms, until)

@@ -8,6 +8,7 @@ order through every retry.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -94,13 +95,13 @@ class Accumulator:
             if target not in self._in_flight and self._is_ready(queue[0], now_ms)
         ]
 
-    def next_deadline_ms(self) -> int | None:
+    def next_deadline_ms(self, may_send: Callable[[Batch], bool]) -> int | None:
         waits = [
             max(queue[0].retry_at_ms, queue[0].created_ms + self._linger_ms)
             if not queue[0].is_closed
             else queue[0].retry_at_ms
             for target, queue in self._queues.items()
-            if target not in self._in_flight
+            if target not in self._in_flight and may_send(queue[0])
         ]
         return min(waits, default=None)
 

@@ -65,7 +65,11 @@ class Positions:
         return [t for t, p in places if p.position is None and t not in self._asked]
 
     def next_deadline_ms(self) -> int | None:
-        return self._not_before_ms if self._unknown() and self.error is None else None
+        is_known = self._coordinator is None or self._coordinator.node_id is not None
+        unknown = [
+            t for t in self._unknown() if is_known or self._subscription.places[t].must_reset
+        ]
+        return self._not_before_ms if unknown and self.error is None else None
 
     def _fetch_committed(self, node_id: int, targets: Iterable[Target]) -> Ask:
         topics: dict[str, list[int]] = defaultdict(list)

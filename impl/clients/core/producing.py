@@ -153,7 +153,7 @@ class ProducerCore:
         deadlines = (
             self.view.next_deadline_ms(),
             transactions,
-            self._accumulator.next_deadline_ms(),
+            self._accumulator.next_deadline_ms(self._may_send),
             identified,
             None if expiry is None else expiry + self.config.delivery_timeout_ms,
         )
@@ -196,6 +196,8 @@ class ProducerCore:
 
     def _may_send(self, batch: Batch) -> bool:
         """TXNI-11: in a transaction, only to partitions that are part of it."""
+        if self._is_idempotent and self._identity() is None:
+            return False
         if self._must_renew and not batch.attempts:
             return False
         return self.transactions is None or self.transactions.covers(batch.target)

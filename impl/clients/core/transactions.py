@@ -64,7 +64,8 @@ class Transactions:
         self._has_offsets = False
         self._wish: _Wish | None = None
         self._asked: Ask | None = None
-        self._next_ms = 0
+        self._next_ms: int | None = None
+        """When to ask again what failed."""
         self._done: list[Done] = []
 
     def covers(self, target: Target) -> bool:
@@ -123,9 +124,12 @@ class Transactions:
             raise _state("there is no open transaction")
 
     def _expect(self, kind: str, handle: Any) -> None:
-        if self._wish is not None:
+        if self._wish is None:
+            self._wish = _Wish(kind, handle)
+        elif self._wish.kind == kind:  # whoever lost patience asks again
+            self._wish.handle = handle
+        else:
             raise _state(f"{self._wish.kind} is still under way")
-        self._wish = _Wish(kind, handle)
 
     # What follows
 
@@ -136,8 +140,10 @@ class Transactions:
         if self._wish is not None and self._wish.kind == BEGIN:
             self._initialized()
         identity, node_id = self._identification.identity, self._coordinator()
-        if identity is None or node_id is None or self._asked or now_ms < self._next_ms:
+        is_early = self._next_ms is not None and now_ms < self._next_ms
+        if identity is None or node_id is None or self._asked is not None or is_early:
             return outputs + self.take_done()
+        self._next_ms = None
         new = sorted(set(unsent) - self._added) if self.is_open else []
         if new:
             self._ask(node_id, "AddPartitionsToTxn", _add(new), NEWEST_ADD_PARTITIONS, new)
@@ -151,8 +157,7 @@ class Transactions:
 
     def next_deadline_ms(self) -> int | None:
         waits = [each.next_deadline_ms() for each in self._groups.values()]
-        is_waiting = self._wish is not None or self.is_open
-        if is_waiting and self._asked is None and self._coordinator() is not None:
+        if self._asked is None and self._coordinator() is not None:
             waits.append(self._next_ms)
         return min((each for each in waits if each is not None), default=None)
 
@@ -230,7 +235,6 @@ class Transactions:
         elif error:
             self._failed(error)
         else:
-            self._next_ms = now_ms
             self._succeeded(ask)
         return True
 
