@@ -45,8 +45,6 @@ def _topic_of(each: ReassignmentOutcome | OngoingReassignment) -> str:
 def _write_altered(request: Request, result: AlteredReassignments) -> Struct:
     return Struct(
         allow_replication_factor_change=request.body.allow_replication_factor_change,
-        error_code=result.error,
-        error_message=result.error.name if result.error else None,
         responses=[
             Struct(
                 name=name,
@@ -73,8 +71,6 @@ def _read_list(request: Request, _client_host: str) -> ListReassignments:
 
 def _write_listed(_request: Request, result: ListedReassignments) -> Struct:
     return Struct(
-        error_code=result.error,
-        error_message=result.error.name if result.error else None,
         topics=[
             Struct(
                 name=name,

@@ -20,8 +20,8 @@ from impl.core.cluster.metadata_records import MetadataCodec, MetadataRecord
 from impl.core.cluster.standing import Standing
 from impl.core.config import Properties
 from impl.core.controller.controller import Controller
-from impl.core.controller.refusals import BROKER_REQUESTS, FORWARDED_REQUESTS
-from impl.core.events import Call, Forward, Output, Send
+from impl.core.controller.refusals import BROKER_REQUESTS, FORWARDED_REQUESTS, Undecided
+from impl.core.events import Call, Forward, Output, Reply, Send
 from impl.core.log.log import Platform
 from impl.core.quorum.config import QuorumConfig
 from impl.core.quorum.messages import DescribeQuorum
@@ -96,14 +96,26 @@ class ControlPlane:
         if is_for_controller and not self._controller.is_active:
             return self._forwarding.forward(call, request, now_ms)
         if isinstance(request, (*BROKER_REQUESTS, *FORWARDED_REQUESTS)):
-            return self._controller.handle(call, request, now_ms)
+            return self._hand_on(self._controller.handle(call, request, now_ms), now_ms)
         return self._quorum.handle(call, request, now_ms)
+
+    def _hand_on(self, outputs: list[Output], now_ms: int) -> list[Output]:
+        """What a client asked of a controller that left office is for the next one."""
+        kept: list[Output] = []
+        for output in outputs:
+            if isinstance(output, Reply) and isinstance(output.result, Undecided):
+                kept += self._forwarding.forward(output.call, output.result.request, now_ms)
+            else:
+                kept.append(output)
+        return kept
 
     def handle_forwarded(self, call: Call, request: Any, now_ms: int) -> list[Output]:
         """A request that another node was asked, and that is for the active controller."""
         if isinstance(request, DescribeQuorum) and self._controller.is_active:
             return self._quorum.handle(call, request, self._at(now_ms))
-        return self._controller.handle(call, request, self._at(now_ms), is_forwarded=True)
+        now_ms = self._at(now_ms)
+        outputs = self._controller.handle(call, request, now_ms, is_forwarded=True)
+        return self._hand_on(outputs, now_ms)
 
     def not_forwarded(self, forward: Forward, now_ms: int) -> list[Output]:
         return self._forwarding.not_forwarded(forward, self._at(now_ms))
@@ -116,7 +128,7 @@ class ControlPlane:
         now_ms = self._at(now_ms)
         return [
             *self._quorum.tick(now_ms),
-            *self._controller.tick(now_ms),
+            *self._hand_on(self._controller.tick(now_ms), now_ms),
             *self._forward(now_ms),
         ]
 
@@ -128,7 +140,7 @@ class ControlPlane:
         for call, request in self._forwarding.take_all():
             room = self._quorum if isinstance(request, DescribeQuorum) else self._controller
             outputs += room.handle(call, request, now_ms)
-        return outputs
+        return self._hand_on(outputs, now_ms)
 
     def begin_shutdown(self, now_ms: int) -> None:
         self.membership.begin_shutdown(self._at(now_ms))
@@ -160,7 +172,7 @@ class ControlPlane:
             self._has_appended = False
             outputs += self._quorum.tick(now_ms)
         outputs += self._change_office(now_ms)
-        outputs += self._controller.committed(self._quorum.high_watermark, now_ms)
+        outputs += self._controller.committed(self._quorum.high_watermark)
         outputs += self.membership.tick(now_ms, applied_offset)
         if self.membership.may_stop and not self._is_resigned:
             self._is_resigned = True
@@ -177,7 +189,7 @@ class ControlPlane:
         has_moved = self._standing.controller != quorum.leader
         self._standing.controller = quorum.leader
         if controller.is_active and not (quorum.is_leader and controller.epoch == quorum.epoch):
-            outputs += controller.deactivate()
+            outputs += self._hand_on(controller.deactivate(), now_ms)
         if quorum.is_leader and not controller.is_active:
             with suppress(KafkaError):  # it was deposed just now
                 controller.activate(quorum.epoch, quorum.records(), now_ms)

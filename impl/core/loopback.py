@@ -46,7 +46,7 @@ class Loopback:
                     inside.append(self._ask(output, now_ms))
                 else:
                     out.append(output)
-            elif isinstance(output, Forward) or output.call.connection_id != OWN_CONNECTION:
+            elif output.call.connection_id != OWN_CONNECTION:
                 out.append(output)
             elif (asked := self._asked.pop(output.call, None)) is not None:
                 inside.append(Answer(asked.sent, _result(output)))
@@ -66,5 +66,6 @@ class Loopback:
         return min((asked.until_ms for asked in self._asked.values()), default=None)
 
 
-def _result(output: Reply | NoReply | Close) -> Any | None:
+def _result(output: Reply | NoReply | Close | Forward) -> Any | None:
+    """Nobody else is asked in place of a node that asked itself."""
     return output.result if isinstance(output, Reply) else None

@@ -62,7 +62,7 @@ class ControllerWorld:
         """A controller on another node takes over with the log as it is."""
         self.controller = Controller(self.properties, CLUSTER, self.new_id, self._append)
         self.controller.activate(1, enumerate(tuple(self.log)), self.now_ms)
-        self.controller.committed(len(self.log), self.now_ms)
+        self.controller.committed(len(self.log))
         return self.controller
 
     def _append(self, records: Sequence[MetadataRecord], _now_ms: int) -> int:
@@ -86,7 +86,7 @@ class ControllerWorld:
         return self.replies.pop(self.send(request))
 
     def commit(self) -> None:
-        self.note(self.controller.committed(len(self.log), self.now_ms))
+        self.note(self.controller.committed(len(self.log)))
 
     def pass_time(self, milliseconds: int) -> None:
         self.now_ms += milliseconds

@@ -9,14 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from impl.core.cluster.messages import CreatedTopics, CreateTopics, NewTopic
 from impl.core.data.leadership import Leadership
 from impl.core.data.partition import Partition
 from impl.core.log.producer_state import ProducerStates
 from impl.simulation.cluster import Simulation
 from impl.simulation.faults import KINDS, Fault
+from spec.wire.errors import ErrorCode
 from tests.impl.cluster_storm import Storm, storm
 
 DURATION_MS = 25_000
+CLIENT = 1_000
 
 faults = st.lists(
     st.builds(
@@ -69,6 +72,27 @@ def test_an_idle_cluster_keeps_its_controller() -> None:
     before = [broker.catalogue.brokers for broker in brokers if broker is not None]
     simulation.run(600_000)
     assert [broker.catalogue.brokers for broker in brokers if broker is not None] == before
+
+
+def test_what_a_controller_cannot_finish_the_next_one_answers() -> None:
+    simulation = Simulation(5)
+    simulation.run(3_000)
+    broker = simulation.nodes[1].broker
+    assert broker is not None
+    assert broker.controller is not None
+    first = broker.controller.node_id
+    for other in simulation.nodes.keys() - {first}:
+        simulation.network.cut(first, other)
+    answers: list[CreatedTopics | None] = []
+    request = CreateTopics((NewTopic("orders", 1, 3),))
+    simulation.network.ask(CLIENT, first, "client", request, 60_000, answers.append)
+    simulation.run(20_000)
+    assert not answers
+    simulation.network.heal()
+    simulation.run(10_000)
+    (answer,) = answers
+    assert answer is not None
+    assert answer.topics[0].error is ErrorCode.NONE
 
 
 # Mutants: a rule is left out, and some seed of a few must find it

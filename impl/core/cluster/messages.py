@@ -202,7 +202,6 @@ class ReassignmentOutcome:
 @dataclass(frozen=True, slots=True)
 class AlteredReassignments:
     outcomes: tuple[ReassignmentOutcome, ...] = ()
-    error: ErrorCode = ErrorCode.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +223,6 @@ class OngoingReassignment:
 @dataclass(frozen=True, slots=True)
 class ListedReassignments:
     reassignments: tuple[OngoingReassignment, ...] = ()
-    error: ErrorCode = ErrorCode.NONE
 
 
 # UnregisterBroker

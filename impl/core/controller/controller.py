@@ -42,11 +42,10 @@ from impl.core.controller.leadership import balance_leaders, elect_leaders
 from impl.core.controller.ledger import Append, Ledger
 from impl.core.controller.pending import PendingAnswers
 from impl.core.controller.reassigning import alter_reassignments, list_reassignments
-from impl.core.controller.refusals import BROKER_REQUESTS, refusal
+from impl.core.controller.refusals import BROKER_REQUESTS, refusal, resigned
 from impl.core.controller.topics import Topics
 from impl.core.events import NOT_CONTROLLER, Call, Output, Reply
 from impl.core.refusal import KafkaError
-from spec.wire.errors import ErrorCode
 
 PRODUCER_IDS_PER_BLOCK = 1000
 
@@ -100,9 +99,9 @@ class Controller:
         self, call: Call, request: Any, now_ms: int, *, is_forwarded: bool = False
     ) -> list[Output]:
         """One of BROKER_REQUESTS or FORWARDED_REQUESTS. Who is not active says so: to a node that
-        forwarded it with `NOT_CONTROLLER`, to all others with an answer that has that error.
+        forwarded it with `NOT_CONTROLLER`, to all others with what `resigned` says.
         """
-        no = NOT_CONTROLLER if is_forwarded else refusal(request, ErrorCode.NOT_CONTROLLER)
+        no = NOT_CONTROLLER if is_forwarded else resigned(request)
         if self._active is None:
             return [Reply(call, no)]
         result = self._active.answer(request, now_ms)
@@ -113,9 +112,8 @@ class Controller:
         self._pending.add(self._active.ledger.end_offset, call, no, result)
         return self._pending.release(self._high_watermark)
 
-    def committed(self, high_watermark: int, now_ms: int) -> list[Output]:
+    def committed(self, high_watermark: int) -> list[Output]:
         """The records below it will never be lost."""
-        del now_ms
         self._high_watermark = max(high_watermark, self._high_watermark)
         return self._pending.release(self._high_watermark)
 

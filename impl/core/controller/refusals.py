@@ -1,7 +1,8 @@
-"""How a request to the controller is refused as a whole: in the words of its own answer."""
+"""What the controller is asked, and how it refuses a request as a whole."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from impl.core.cluster.broker_messages import (
@@ -14,28 +15,17 @@ from impl.core.cluster.broker_messages import (
     BrokerRegistered,
     RegisterBroker,
 )
-from impl.core.cluster.electing import Elections, ElectLeaders
+from impl.core.cluster.electing import ElectLeaders
 from impl.core.cluster.messages import (
     AlterConfigs,
-    AlteredConfigs,
-    AlteredReassignments,
     AlterReassignments,
     BrokerUnregistered,
-    CreatedPartitions,
-    CreatedTopic,
-    CreatedTopics,
     CreatePartitions,
     CreateTopics,
-    DeletedTopic,
-    DeletedTopics,
     DeleteTopics,
-    ListedReassignments,
     ListReassignments,
-    ResourceOutcome,
-    TopicOutcome,
     UnregisterBroker,
 )
-from impl.core.cluster.topics import NO_TOPIC_ID
 from spec.wire.errors import ErrorCode
 
 # What nodes ask for themselves, by a Send.
@@ -53,6 +43,17 @@ FORWARDED_REQUESTS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """In place of an answer to a client: this controller left office, and the next one decides.
+
+    Whether the request took effect is not known; what is asked for twice is refused the second
+    time.
+    """
+
+    request: Any
+
+
 def refusal(request: Any, error: ErrorCode, message: str | None = None) -> Any:
     match request:
         case RegisterBroker():
@@ -63,33 +64,13 @@ def refusal(request: Any, error: ErrorCode, message: str | None = None) -> Any:
             return AlteredPartitions(error)
         case AllocateProducerIds():
             return AllocatedProducerIds(error)
-        case ElectLeaders():
-            return Elections(error)
-        case AlterReassignments():
-            return AlteredReassignments(error=error)
-        case ListReassignments():
-            return ListedReassignments(error=error)
         case UnregisterBroker():
             return BrokerUnregistered(error, message)
-    return _refusal_of_each(request, error, message)
+    raise AssertionError(f"{request!r} is refused in its parts")
 
 
-def _refusal_of_each(request: Any, error: ErrorCode, message: str | None) -> Any:
-    """Answers that have no place for an error but in their parts."""
-    match request:
-        case CreateTopics(topics):
-            return CreatedTopics(tuple(CreatedTopic(t.name, error, message) for t in topics))
-        case DeleteTopics(references):
-            return DeletedTopics(
-                tuple(
-                    DeletedTopic(each, NO_TOPIC_ID, error, message)
-                    if isinstance(each, str)
-                    else DeletedTopic(None, each, error, message)
-                    for each in references
-                )
-            )
-        case CreatePartitions(topics):
-            return CreatedPartitions(tuple(TopicOutcome(t.name, error, message) for t in topics))
-        case AlterConfigs(changes):
-            return AlteredConfigs(tuple(ResourceOutcome(r, error, message) for r, _ in changes))
-    raise AssertionError(f"{request!r} is nothing that a controller is asked")
+def resigned(request: Any) -> Any:
+    """What whoever asked hears from a node that is not the active controller."""
+    if isinstance(request, BROKER_REQUESTS):
+        return refusal(request, ErrorCode.NOT_CONTROLLER)
+    return Undecided(request)
