@@ -288,6 +288,23 @@ def test_a_fenced_producer_says_so_for_every_record_from_then_on() -> None:
     }
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_what_was_sent_takes_buffer_memory_until_it_has_its_outcome(is_known: bool) -> None:
+    exchange = Exchange(linger_ms=10_000, buffer_memory=300, delivery_timeout_ms=50_000)
+    exchange.partitions = int(is_known)
+    assert exchange.core.has_room(1_000), "a record that never fits does not wait for ever"
+    exchange.send(bytes(200), "a")
+    assert not exchange.core.has_room(100)
+    exchange.send(bytes(100), "b")
+    if is_known:
+        (ask,) = exchange.asked  # a full buffer does not linger
+        exchange.produced(ask)
+    else:
+        exchange.pass_time(50_000)
+    assert set(exchange.done) == {"a", "b"}
+    assert exchange.core.has_room(300)
+
+
 def test_without_acks_a_record_is_done_when_it_is_sent() -> None:
     exchange = Exchange(linger_ms=0, acks="0", enable_idempotence=False)
     exchange.send(b"a", "a")

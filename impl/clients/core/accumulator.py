@@ -54,6 +54,13 @@ class Accumulator:
     def has_room(self, size: int) -> bool:
         return self._used + size <= self._memory or self._used == 0
 
+    def hold(self, record: NewRecord) -> None:
+        """Memory for a record of which nobody knows yet where it belongs."""
+        self._used += record.size_estimate
+
+    def release(self, record: NewRecord) -> None:
+        self._used -= record.size_estimate
+
     def add(self, target: Target, record: NewRecord, handle: Any, now_ms: int) -> bool:
         """Says whether that filled a batch."""
         queue = self._queues.setdefault(target, deque())

@@ -90,6 +90,7 @@ class ProducerCore:
         partitions = self.view.partitions(topic)
         if partitions is None:
             self._waiting[topic].append((record, partition, handle, now_ms))
+            self._accumulator.hold(record)
         else:
             self._place(topic, partitions, record, partition, handle, now_ms)
         return self.tick(now_ms)
@@ -169,7 +170,8 @@ class ProducerCore:
             late = [each for each in waiting if each[3] <= before_ms]
             self._waiting[topic] = [each for each in waiting if each[3] > before_ms]
             message = f"nothing is known of topic {topic}"
-            for _, _, handle, _ in late:
+            for record, _, handle, _ in late:
+                self._accumulator.release(record)
                 error = ClientError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message)
                 self._outputs.append(Done(handle, error=error))
 
@@ -268,12 +270,14 @@ class ProducerCore:
                     ErrorCode.INVALID_TOPIC_EXCEPTION,
                     ErrorCode.TOPIC_AUTHORIZATION_FAILED,
                 ):
-                    for _, _, handle, _ in self._waiting.pop(topic):
+                    for record, _, handle, _ in self._waiting.pop(topic):
+                        self._accumulator.release(record)
                         refused = ClientError(error, f"{topic!r} is no topic: {error.name}")
                         self._outputs.append(Done(handle, error=refused))
                     self.view.forget(topic)
                 continue
             for record, partition, handle, _ in self._waiting.pop(topic):
+                self._accumulator.release(record)
                 self._place(topic, partitions, record, partition, handle, now_ms)
 
     def _produced(self, ask: Ask, body: Struct | None, now_ms: int) -> None:
