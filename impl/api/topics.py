@@ -3,7 +3,7 @@
 | API | versions | notes |
 |---|---|---|
 | Metadata | 0-13 | no topics means all in 0; topic ids since 10 and 12 (KIP-516) |
-| DescribeCluster | 0-2 | KIP-700; endpoint type since 1 (KIP-919), fenced brokers since 2 |
+| DescribeCluster | 0-2 | KIP-700; brokers or controllers since 1 (KIP-919), fenced ones since 2 |
 | CreateTopics | 2-7 | the result in full since 5 (KIP-525), topic id since 7 |
 | DeleteTopics | 1-6 | topic ids since 6 |
 | CreatePartitions | 0-3 | KIP-195 |
@@ -33,6 +33,7 @@ from impl.core.cluster.messages import (
     NewTopic,
 )
 from impl.core.cluster.topics import TopicReference
+from impl.core.quorum.messages import DescribeControllers
 from impl.wire import Request, Struct
 from spec.wire.errors import ErrorCode
 
@@ -43,7 +44,7 @@ ALL_TOPIC_OPERATIONS = sum(1 << operation for operation in (3, 4, 5, 6, 7, 8, 10
 ALL_CLUSTER_OPERATIONS = sum(1 << operation for operation in (5, 7, 8, 9, 10, 11, 12))
 
 TOPIC_IDS_IN_DELETE_SINCE = 6
-BROKER_ENDPOINTS = 1
+BROKER_ENDPOINTS, CONTROLLER_ENDPOINTS = 1, 2
 
 
 # Metadata
@@ -104,23 +105,28 @@ def _write_partition(request: Request, each: DescribedPartition) -> Struct:
 # DescribeCluster
 
 
-def _read_describe_cluster(_request: Request, _client_host: str) -> DescribeTopics:
+def _read_describe_cluster(
+    request: Request, _client_host: str
+) -> DescribeTopics | DescribeControllers:
+    """Every node knows both, so unlike Kafka's it tells both on each of its listeners."""
+    if request.body.endpoint_type == CONTROLLER_ENDPOINTS:
+        return DescribeControllers()
     return DescribeTopics(topics=())
 
 
 def _write_describe_cluster(request: Request, cluster: DescribedCluster) -> Struct:
     body = request.body
-    if body.endpoint_type != BROKER_ENDPOINTS:
+    if body.endpoint_type not in (BROKER_ENDPOINTS, CONTROLLER_ENDPOINTS):
         return Struct(
-            error_code=ErrorCode.MISMATCHED_ENDPOINT_TYPE,
-            error_message="This listener is for clients of brokers.",
+            error_code=ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
+            error_message=f"There are no endpoints of type {body.endpoint_type}.",
             endpoint_type=BROKER_ENDPOINTS,
             cluster_id=cluster.cluster_id,
         )
     asked = body.include_cluster_authorized_operations
     fenced = cluster.fenced if body.include_fenced_brokers else ()
     return Struct(
-        endpoint_type=BROKER_ENDPOINTS,
+        endpoint_type=body.endpoint_type,
         cluster_id=cluster.cluster_id,
         controller_id=cluster.controller_id,
         brokers=[

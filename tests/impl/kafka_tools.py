@@ -75,11 +75,18 @@ def command(tool: str, *arguments: str) -> list[str]:
     return [*java, f"org.apache.kafka.tools.{tool}", *arguments]
 
 
-def dump(files: Iterable[Path], *options: str) -> tuple[str, str]:
-    """What `kafka-dump-log` prints, and what it complains of."""
-    names = ",".join(map(str, files))
+def run(tool: str, *arguments: str) -> tuple[str, str]:
+    """What one of the tools prints, and what it complains of. A tool that fails is a failure."""
     done = subprocess.run(
-        command("DumpLogSegments", "--files", names, *options),
+        [
+            "java",
+            *VIRTUAL_MACHINE,
+            *LOG_OPTIONS,
+            "-cp",
+            class_path() or "",
+            f"org.apache.kafka.tools.{tool}",
+            *arguments,
+        ],
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -87,6 +94,11 @@ def dump(files: Iterable[Path], *options: str) -> tuple[str, str]:
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     return done.stdout, done.stderr
+
+
+def dump(files: Iterable[Path], *options: str) -> tuple[str, str]:
+    """What `kafka-dump-log` prints, and what it complains of."""
+    return run("DumpLogSegments", "--files", ",".join(map(str, files)), *options)
 
 
 if __name__ == "__main__":

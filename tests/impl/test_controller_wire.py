@@ -46,6 +46,7 @@ from impl.core.cluster.messages import (
     ReassignmentOutcome,
     UnregisterBroker,
 )
+from impl.core.quorum.messages import DescribeControllers
 from impl.wire import (
     Request,
     Struct,
@@ -210,6 +211,16 @@ def test_fenced_brokers_are_for_those_who_ask(version: int) -> None:
     assert [each.broker_id for each in answer.brokers] == ([3, 4] if version == 2 else [3])
     if version == 2:
         assert [each.is_fenced for each in answer.brokers] == [False, True]
+
+
+def test_controllers_are_described_to_who_asks_for_them() -> None:
+    request = on_the_wire("DescribeCluster", 1, Struct(endpoint_type=2))
+    assert TOPIC_APIS["DescribeCluster"].read(request, "") == DescribeControllers()
+    answer = answer_on_the_wire(request, DescribedCluster("c", 3, (AT,)))
+    assert (answer.endpoint_type, answer.controller_id, answer.error_code) == (2, 3, 0)
+    request = on_the_wire("DescribeCluster", 1, Struct(endpoint_type=7))
+    answer = answer_on_the_wire(request, DescribedCluster("c", 3, (AT,)))
+    assert answer.error_code == E.UNSUPPORTED_ENDPOINT_TYPE
 
 
 def test_partitions_are_described_page_by_page() -> None:

@@ -16,6 +16,7 @@ from impl.core.quorum.config import QuorumConfig
 from impl.core.quorum.messages import (
     METADATA_PARTITION,
     BeginQuorumEpoch,
+    DescribeControllers,
     DescribeQuorum,
     is_metadata_fetch,
 )
@@ -253,6 +254,14 @@ def test_a_leader_with_a_full_disk_leaves_the_office_to_another(
     world.run_until(lambda: all(world.quorums[node].high_watermark == end for node in others))
     world.run(10_000)
     assert world.leaders == [successor]
+
+
+def test_every_node_knows_the_voters_and_who_leads_them() -> None:
+    world, leader, follower = settled()
+    for node in (leader, follower):
+        told = world.ask(node, DescribeControllers())
+        assert (told.cluster_id, told.controller_id) == (CLUSTER_ID, leader)
+        assert told.brokers == tuple(world.voters.values())
 
 
 def test_a_parked_fetch_learns_that_its_leader_resigned() -> None:

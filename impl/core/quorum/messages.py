@@ -107,6 +107,11 @@ class DescribedQuorum:
     nodes: tuple[Endpoint, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class DescribeControllers:
+    """Who the voters are, and which of them is the active controller (KIP-919)."""
+
+
 def is_metadata_fetch(fetch: Fetch) -> bool:
     """Whether a fetch is for the quorum and not for the partitions of topics."""
     return any(each.topic in (METADATA_TOPIC, METADATA_TOPIC_ID) for each in fetch.partitions)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from impl.core.cluster.messages import Endpoint
+from impl.core.cluster.messages import DescribedCluster, Endpoint
 from impl.core.cluster.metadata_records import MetadataRecord
 from impl.core.data.messages import Fetch, Fetched
 from impl.core.events import Call, Output, Reply, Send
@@ -20,7 +20,9 @@ from impl.core.quorum.following import Following
 from impl.core.quorum.leading import Leading
 from impl.core.quorum.messages import (
     METADATA_PARTITION,
+    NO_LEADER,
     BeginQuorumEpoch,
+    DescribeControllers,
     DescribeQuorum,
     EndQuorumEpoch,
     EpochAnswer,
@@ -115,10 +117,17 @@ class Quorum:
                 result = self._fetch(call, request, now_ms)
             case DescribeQuorum():
                 result = self._leading.describe(request, now_ms)
+            case DescribeControllers():
+                result = self._controllers()
             case _:
                 result = self._answer(request, now_ms)
         outputs: list[Output] = [] if result is None else [Reply(call, result)]
         return outputs + self._settle(now_ms)
+
+    def _controllers(self) -> DescribedCluster:
+        leader_id = NO_LEADER if self.leader_id is None else self.leader_id
+        voters = tuple(self._endpoints[voter] for voter in sorted(self._endpoints))
+        return DescribedCluster(self._cluster_id, leader_id, voters)
 
     def _answer(
         self, request: Vote | BeginQuorumEpoch | EndQuorumEpoch, now_ms: int
