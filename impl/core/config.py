@@ -6,6 +6,7 @@ it from the broker option that stands beside it here; DescribeConfigs tells whic
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, TypeVar, get_type_hints
@@ -15,6 +16,10 @@ HOUR_MS = 60 * MINUTE_MS
 WEEK_MS = 7 * 24 * HOUR_MS
 INT_MAX = 2**31 - 1
 LONG_MAX = 2**63 - 1
+
+# As Java reads them; Python would also take underscores, and the digits of all languages.
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,20}")
+_FRACTION = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 # The codecs by their number in a batch, and "producer" for the one that the producer chose.
 COMPRESSIONS = ("uncompressed", "gzip", "snappy", "lz4", "zstd", "producer")
@@ -192,10 +197,9 @@ def options(kind: type[Any]) -> dict[str, Field[Any]]:
 
 
 def _number(name: str, text: str, at_least: int | None = None, at_most: int = LONG_MAX) -> int:
-    try:
-        value = int(text.strip())
-    except ValueError:
-        raise ConfigError(f"{name} is a whole number, and {text!r} is none.") from None
+    if not _WHOLE_NUMBER.fullmatch(text.strip()):
+        raise ConfigError(f"{name} is a whole number, and {text!r} is none.")
+    value = int(text)
     if at_least is not None and value < at_least:
         raise ConfigError(f"{name} is at least {at_least}, and {value} is less.")
     if value > at_most:
@@ -204,10 +208,9 @@ def _number(name: str, text: str, at_least: int | None = None, at_most: int = LO
 
 
 def _fraction(name: str, text: str, at_least: int, at_most: int) -> float:
-    try:
-        value = float(text.strip())
-    except ValueError:
-        raise ConfigError(f"{name} is a number, and {text!r} is none.") from None
+    if not _FRACTION.fullmatch(text.strip()):
+        raise ConfigError(f"{name} is a number, and {text!r} is none.")
+    value = float(text)
     if not at_least <= value <= at_most:
         raise ConfigError(f"{name} lies between {at_least} and {at_most}, and {value} does not.")
     return value

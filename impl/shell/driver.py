@@ -17,6 +17,7 @@ from impl.api.asked import ASKED
 from impl.api.envelope import ENVELOPE_ASKED
 from impl.api.served import Features
 from impl.core.events import Call, Close, Forward, NoReply, Output, Reply, Send
+from impl.core.storage import StorageError
 from impl.shell.exchange import Exchange
 from impl.shell.peers import Peers
 from impl.shell.platform import now_ms
@@ -146,13 +147,15 @@ class Driver:
             return
         try:
             self._carry_out(follow(self._now_ms()))
-        except Exception:
-            self._give_up()
+        except Exception as failure:
+            self._give_up(failure)
         else:
             self._look_ahead_soon()
 
-    def _give_up(self) -> None:
-        _log.exception("the broker failed")
+    def _give_up(self, failure: Exception) -> None:
+        """A disk that fails is no mistake of this program, so nobody has to read where it was."""
+        is_mistake = not isinstance(failure, StorageError)
+        _log.error("the broker failed: %s", failure, exc_info=failure if is_mistake else None)
         self.failed.set()
 
     def _tick(self) -> None:
@@ -180,8 +183,8 @@ class Driver:
                 self.ready.set()
             if not self.may_stop.is_set() and self._core.may_stop:
                 self.may_stop.set()
-        except Exception:
-            self._give_up()
+        except Exception as failure:
+            self._give_up(failure)
 
     def _set_timer(self) -> None:
         """A timer that is too early does no harm, so only one that is too late is set anew."""

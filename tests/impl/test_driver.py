@@ -15,6 +15,7 @@ from impl.core.cluster.messages import CreatedTopic, CreatedTopics, Endpoint
 from impl.core.config import BrokerConfig
 from impl.core.events import Call, Output, Reply, Send
 from impl.core.quorum.messages import EpochAnswer, Vote
+from impl.core.storage import StorageError
 from impl.shell.driver import Driver
 from impl.shell.peers import Peers
 from impl.shell.server import Server
@@ -81,6 +82,23 @@ def test_who_is_shut_out_says_why_once(reason: str, caplog: pytest.LogCaptureFix
     asyncio.run(story())
     (told,) = caplog.records
     assert told.getMessage().startswith(f"node 2 refuses this one: {reason}")
+
+
+def test_a_disk_that_fails_is_told_in_a_sentence(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(Scripted):
+        def tick(self, _now_ms: int) -> list[Output]:
+            raise StorageError("No space left on device")
+
+    async def story() -> None:
+        driver = Driver(Failing(), Peers("test"))
+        driver.start()
+        assert driver.failed.is_set()
+        driver.stop()
+
+    asyncio.run(story())
+    (told,) = caplog.records
+    assert told.getMessage() == "the broker failed: No space left on device"
+    assert told.exc_info is None
 
 
 def test_an_idle_client_that_does_not_take_its_answer_is_let_go() -> None:

@@ -267,3 +267,18 @@ def test_the_data_folder_is_that_of_the_properties(
     given: dict[str, str], folder: str | None
 ) -> None:
     assert read_properties(given).data_folder == folder
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("num.partitions", "1_000"),
+        ("num.partitions", "\N{FULLWIDTH DIGIT ONE}"),
+        ("num.partitions", "9" * 5_000),
+        ("log.cleaner.min.cleanable.ratio", "0_0.1"),
+        ("log.cleaner.min.cleanable.ratio", "nan"),
+    ],
+)
+def test_a_number_is_what_java_takes_for_one(name: str, text: str) -> None:
+    with pytest.raises(ConfigError, match="number"):
+        read_properties({name: text})
