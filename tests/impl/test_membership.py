@@ -190,6 +190,26 @@ def test_a_broker_that_nobody_counts_on_may_stop_at_once(life: Life) -> None:
     assert life.membership.may_stop
 
 
+@pytest.mark.parametrize("is_silent", [True, False])
+def test_a_broker_without_a_controller_stops_when_it_counts_as_dead(
+    life: Life, is_silent: bool
+) -> None:
+    life.join()
+    life.membership.begin_shutdown(life.now_ms)
+    life.answer(life.sent(), BrokerHeartbeatReply(is_caught_up=True, is_fenced=False))
+    end_ms = life.now_ms + BrokerConfig().broker_session_timeout_ms
+    if is_silent:
+        life.pass_until_due()
+        assert life.tick() is not None
+    else:
+        life.standing.controller = None
+    life.pass_until_due()
+    assert life.now_ms == end_ms
+    assert life.tick() is None
+    assert life.membership.may_stop
+    assert life.membership.next_deadline_ms() is None
+
+
 def test_a_broker_that_was_forgotten_meanwhile_may_stop(life: Life) -> None:
     life.join()
     life.membership.begin_shutdown(life.now_ms)

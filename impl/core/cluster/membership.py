@@ -58,6 +58,8 @@ class Membership:
         self._failures = 0
         self._due_ms = now_ms
         self._told_offset = -1
+        self._session_end_ms = now_ms
+        """When a broker that wants to stop is fenced by whatever controller there is."""
         self.is_unfenced = False
         """Whether the controller counts this broker among those that are alive."""
 
@@ -69,6 +71,8 @@ class Membership:
 
     def tick(self, now_ms: int, applied_offset: int) -> list[Output]:
         """`applied_offset`: of the last record of the metadata log that was applied here."""
+        if self._phase is Phase.SHUTTING_DOWN and now_ms >= self._session_end_ms:
+            self._phase = Phase.MAY_STOP
         controller = self._standing.controller
         if self._asked is not None and controller is not None and self._asked.to != controller:
             self._asked, self._due_ms = None, now_ms  # whom it asked cannot answer any more
@@ -102,15 +106,19 @@ class Membership:
         )
 
     def next_deadline_ms(self) -> int | None:
-        """None while there is nobody to talk to, or while an answer is awaited."""
-        if self._standing.controller is None or self._asked is not None or self.may_stop:
-            return None
-        return self._due_ms
+        """None while there is nobody to talk to or an answer is awaited, unless it is to stop."""
+        deadlines_ms = []
+        if self._phase is Phase.SHUTTING_DOWN:
+            deadlines_ms.append(self._session_end_ms)
+        if self._standing.controller is not None and self._asked is None and not self.may_stop:
+            deadlines_ms.append(self._due_ms)
+        return min(deadlines_ms, default=None)
 
     def begin_shutdown(self, now_ms: int) -> None:
         """CLUS-08: a broker that nobody counts on need not ask."""
         if self._phase is Phase.MEMBER and self.is_unfenced:
             self._phase, self._due_ms = Phase.SHUTTING_DOWN, now_ms
+            self._session_end_ms = now_ms + self._config.broker_session_timeout_ms
         elif self._phase is not Phase.SHUTTING_DOWN:
             self._phase = Phase.MAY_STOP
 
@@ -140,6 +148,7 @@ class Membership:
         self.is_unfenced = not answer.is_fenced
         interval_ms = self._config.broker_heartbeat_interval_ms
         if self._phase is Phase.SHUTTING_DOWN:
+            self._session_end_ms = now_ms + self._config.broker_session_timeout_ms
             if answer.should_shut_down:
                 self._phase = Phase.MAY_STOP
             interval_ms = min(SHUTDOWN_INTERVAL_MS, interval_ms)
