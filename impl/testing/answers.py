@@ -25,7 +25,9 @@ _IN_OTHER_WORDS = {"partition_index": "partition"}
 def refuse(request: Request, error: ErrorCode) -> Struct | None:
     """The answer to a request that was not carried out; None where it has no room for an error."""
     name, version = request.api_name, request.api_version
-    body = _mirror(request_of(name).fields, request.body, response_of(name).fields, version)
+    asked_fields, fields = request_of(name).fields, response_of(name).fields
+    at_the_head = name in _AT_THE_HEAD
+    body = _mirror(asked_fields, request.body, fields, version, at_the_head=at_the_head)
     return body if put_error(name, version, body, error) else None
 
 
@@ -38,7 +40,7 @@ def put_error(api_name: str, version: int, answer: Struct, error: ErrorCode) -> 
 def _put(
     fields: Sequence[Field], answer: Struct, version: int, error: ErrorCode, *, at_the_head: bool
 ) -> bool:
-    own = [f.name for f in fields if f.name in _ERRORS and version in f.versions]
+    own = _own_errors(fields, version)
     if not (own and at_the_head):
         placed = [
             _put(field.fields or (), each, version, error, at_the_head=at_the_head)
@@ -52,6 +54,10 @@ def _put(
     return bool(own)
 
 
+def _own_errors(fields: Sequence[Field], version: int) -> list[str]:
+    return [f.name for f in fields if f.name in _ERRORS and version in f.versions]
+
+
 def _lists(fields: Sequence[Field], version: int) -> list[Field]:
     """The lists of an answer whose elements may have errors."""
     return [f for f in fields if f.is_array and version in f.versions and _has_error(f)]
@@ -62,7 +68,12 @@ def _has_error(field: Field) -> bool:
 
 
 def _mirror(
-    asked_fields: Sequence[Field], asked: Any, fields: Sequence[Field], version: int
+    asked_fields: Sequence[Field],
+    asked: Any,
+    fields: Sequence[Field],
+    version: int,
+    *,
+    at_the_head: bool,
 ) -> Struct:
     """An answer that lists what was asked for, and says nothing about it."""
     answer = Struct()
@@ -70,10 +81,20 @@ def _mirror(
         said = getattr(asked, _IN_OTHER_WORDS.get(field.name, field.name), None)
         if said is not None and not field.is_array and not field.is_struct:
             setattr(answer, field.name, said)
+    if at_the_head and _own_errors(fields, version):
+        return answer
     for field in _lists(fields, version):
         source = _source(asked_fields, field, version)
-        elements = (getattr(asked, source.name) or ()) if source is not None else ()
-        made = [_mirror_element(source, each, field.fields or (), version) for each in elements]
+        if source is None:
+            continue
+        elements, inner = getattr(asked, source.name) or (), field.fields or ()
+        if source.fields is None:
+            made = [_named(each, inner) for each in elements]
+        else:
+            made = [
+                _mirror(source.fields, each, inner, version, at_the_head=at_the_head)
+                for each in elements
+            ]
         setattr(answer, field.name, made)
     return answer
 
@@ -85,11 +106,8 @@ def _source(asked_fields: Sequence[Field], field: Field, version: int) -> Field 
     return next(iter(same or lists), None)
 
 
-def _mirror_element(
-    source: Field | None, element: Any, fields: Sequence[Field], version: int
-) -> Struct:
-    if source is not None and source.is_struct:
-        return _mirror(source.fields or (), element, fields, version)
-    kind = "string" if isinstance(element, str) else "int32"
+def _named(name: str | int, fields: Sequence[Field]) -> Struct:
+    """What is said of something that the request gives by its name or number alone."""
+    kind = "string" if isinstance(name, str) else "int32"
     key = next(f.name for f in fields if f.type == kind and not f.name.startswith("error"))
-    return Struct(**{key: element})
+    return Struct(**{key: name})
