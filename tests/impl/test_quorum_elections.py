@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from impl.core.quorum.config import QuorumConfig
 from impl.core.quorum.election_state import PATH
 from impl.core.quorum.messages import BeginQuorumEpoch, EndQuorumEpoch, EpochAnswer, Vote
 from impl.core.storage import StorageError
@@ -299,6 +300,14 @@ def test_a_voter_that_was_cut_off_disturbs_nobody_when_it_returns() -> None:
     world.settle()
     assert world.quorums[follower].epoch == 1
     assert list(world.rules.leaders) == [1]
+
+
+def test_a_short_fetch_timeout_does_not_end_the_rule_of_an_idle_leader() -> None:
+    world = QuorumWorld(3, config=QuorumConfig(controller_quorum_fetch_timeout_ms=300))
+    world.settle()
+    leader, epoch = world.leader, world.quorums[world.leader].epoch
+    world.run(30_000)
+    assert (world.leader, world.quorums[leader].epoch) == (leader, epoch)
 
 
 def test_a_leader_without_followers_resigns() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from impl.core.config import INT_MAX, option
 
 # How long a fetch of the metadata log may wait for records; Kafka offers no option for it.
-FETCH_MAX_WAIT_MS = 500
+LONGEST_FETCH_WAIT_MS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,11 @@ class QuorumConfig:
     controller_quorum_fetch_max_bytes: int = option(1 << 20, at_least=0, at_most=INT_MAX)
     controller_quorum_request_timeout_ms: int = option(2_000, at_least=1)
     controller_quorum_retry_backoff_ms: int = option(20, at_least=1)
+
+    @property
+    def fetch_max_wait_ms(self) -> int:
+        """A follower that is answered later than this takes its leader for dead."""
+        return min(LONGEST_FETCH_WAIT_MS, self.controller_quorum_fetch_timeout_ms // 2)
 
     @property
     def check_quorum_timeout_ms(self) -> int:

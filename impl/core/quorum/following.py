@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from impl.core.data.messages import Fetch, Fetched, FetchedPartition, FetchPartition
 from impl.core.log.leader_epochs import EpochEnd
-from impl.core.quorum.config import FETCH_MAX_WAIT_MS, QuorumConfig
+from impl.core.quorum.config import QuorumConfig
 from impl.core.quorum.messages import (
     METADATA_PARTITION,
     METADATA_TOPIC_ID,
@@ -76,7 +76,7 @@ class Following:
             replica.high_watermark,
         )
         return Fetch(
-            FETCH_MAX_WAIT_MS,
+            self._config.fetch_max_wait_ms,
             1,
             max_bytes,
             (partition,),
