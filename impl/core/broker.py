@@ -59,7 +59,7 @@ class Broker:
         voters: Mapping[int, Endpoint],
         now_ms: int,
     ) -> None:
-        """Come back with what the storage holds; `tick` begins. Raises StorageError.
+        """Come back with what the storage holds; `tick` begins. Raises StorageError, ConfigError.
 
         `voters` are the nodes of the metadata quorum, each where other nodes reach it.
         """

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from impl.core.config import ConfigError
 from impl.core.quorum.config import QuorumConfig
 from impl.core.quorum.election_state import PATH
 from impl.core.quorum.messages import BeginQuorumEpoch, EndQuorumEpoch, EpochAnswer, Vote
 from impl.core.storage import StorageError
 from spec.wire.errors import ErrorCode
-from tests.impl.quorum_world import QuorumWorld
+from tests.impl.quorum_world import QuorumWorld, endpoints
 
 
 def kept(world: QuorumWorld, node: int) -> dict[str, Any]:
@@ -202,6 +203,15 @@ def test_the_file_of_a_quorum_whose_voters_may_change_is_read() -> None:
     world.storages[1].replace(PATH, json.dumps(content).encode())
     world.start(1)
     assert not is_granted(world, 1, vote(3, 7))
+
+
+def test_a_node_does_not_change_to_another_quorum() -> None:
+    world = QuorumWorld(3)
+    world.settle()
+    world.kill(1)
+    world.voters = endpoints([1])
+    with pytest.raises(ConfigError, match="of node 1, node 2, node 3, and not of node 1:"):
+        world.start(1)
 
 
 # Elections

@@ -263,6 +263,20 @@ def test_a_broker_tells_its_options() -> None:
     }
 
 
+def test_an_option_tells_its_type(world: World) -> None:
+    world.create()
+    found = configs(world)
+    types = {
+        "preallocate": 1,
+        "compression.type": 2,
+        "segment.bytes": 3,
+        "retention.ms": 5,
+        "min.cleanable.dirty.ratio": 6,
+        "cleanup.policy": 7,
+    }
+    assert {name: found[name].type for name in types} == types
+
+
 def test_options_are_set_and_deleted_while_the_topic_is_in_use(world: World) -> None:
     world.create()
     assert alter(world, ConfigChange("max.message.bytes", SET, "10")) is E.NONE

@@ -37,14 +37,14 @@ from impl.core.refusal import KafkaError
 from spec.wire.errors import ErrorCode
 
 LIST_TYPE = 7
-_BOOLEAN, _STRING, _INT, _LONG = 1, 2, 3, 5
+_BOOLEAN, _STRING, _INT, _LONG, _DOUBLE = 1, 2, 3, 5, 6
 
 
 def type_of(kind: type[Any], definition: Field[Any]) -> int:
     type_ = get_type_hints(kind)[definition.name]
     if type_ is int:
         return _INT if definition.metadata.get("at_most", LONG_MAX) <= INT_MAX else _LONG
-    return {bool: _BOOLEAN, str: _STRING}.get(type_, LIST_TYPE)
+    return {bool: _BOOLEAN, str: _STRING, float: _DOUBLE}.get(type_, LIST_TYPE)
 
 
 class Describing:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection
 from typing import NamedTuple
 
+from impl.core.config import ConfigError
 from impl.core.quorum.metadata_log import FOLDER
 from impl.core.storage import Storage, StorageError
 
@@ -39,6 +40,29 @@ def read_election_state(storage: Storage) -> ElectionState:
     except (ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{PATH} is damaged: {error!r}") from None
     return ElectionState(max(epoch, 0), _somebody(leader_id), _somebody(voted_for))
+
+
+def check_voters(storage: Storage, voters: Collection[int]) -> None:
+    """Raises ConfigError if the folder is of a quorum of others.
+
+    Two sets of voters could each elect a leader, and each commit what the other never heard of.
+    """
+    if storage.size(PATH) is None:
+        return
+    try:
+        named = json.loads(storage.read(PATH, 0, _MAXIMUM_SIZE)).get("currentVoters") or ()
+        kept = {int(voter["voterId"]) for voter in named}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StorageError(f"{PATH} is damaged: {error!r}") from None
+    if kept and kept != set(voters):
+        raise ConfigError(
+            f"the data folder is of a quorum of {_listed(kept)}, and not of {_listed(voters)}: "
+            "controller.quorum.voters has to stay as it was."
+        )
+
+
+def _listed(voters: Collection[int]) -> str:
+    return ", ".join(f"node {voter}" for voter in sorted(voters))
 
 
 def _somebody(node_id: int) -> int | None:

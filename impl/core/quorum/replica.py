@@ -12,6 +12,7 @@ from impl.core.log.log import Platform
 from impl.core.quorum.config import QuorumConfig
 from impl.core.quorum.election_state import (
     ElectionState,
+    check_voters,
     read_election_state,
     write_election_state,
 )
@@ -39,7 +40,8 @@ class Replica:
         voters: Collection[int],
         now_ms: int,
     ) -> None:
-        """Raises StorageError."""
+        """Raises StorageError, or ConfigError for other voters than the folder's."""
+        check_voters(platform.storage, voters)
         self.log = log
         self.node_id = node_id
         self.voters = frozenset(voters)
