@@ -3,7 +3,8 @@ failure.
 
 Each fault ends by itself, and `most_down` bounds how many machines are crashed or killed at one
 time, so a run says what it depends on: with one of three down at a time nothing that was
-acknowledged may be lost.
+acknowledged may be lost. Who has lost power counts until all replicas are in sync again: whoever
+dies uncleanly leaves the in-sync replicas, and two of three may be all that have a record.
 """
 
 from __future__ import annotations
@@ -68,13 +69,17 @@ def inject(simulation: Simulation, faults: Iterable[Fault], *, most_down: int = 
 def _begin(simulation: Simulation, fault: Fault, most_down: int) -> None:
     node, conditions = simulation.nodes[fault.node], simulation.network.conditions
     later = simulation.schedule.after
+    is_whole = simulation.is_whole
+    if is_whole:
+        for each in simulation.nodes.values():
+            each.has_lost = False
     match fault.kind:
         case "crash" | "kill":
-            down = sum(not each.is_up for each in simulation.nodes.values())
+            others = [each for each in simulation.nodes.values() if each is not node]
+            down = sum(not each.is_up or each.has_lost for each in others)
             if down >= most_down or not node.is_up:
                 return
-            loses_power = fault.kind == CRASH and simulation.is_whole
-            (node.crash if loses_power else node.kill)()
+            (node.crash if fault.kind == CRASH and is_whole else node.kill)()
             later(fault.duration_ms, partial(_start, node))
         case "pause":
             node.pause()

@@ -56,6 +56,8 @@ class Node:
         self.broker: Broker | None = None
         self.flush_ms = 0
         self.is_paused = False
+        self.has_lost = False
+        """Whether unflushed data went, since the cluster was last seen whole by a fault."""
         self._make_broker = make_broker
         self._schedule = schedule
         self._network = network
@@ -93,6 +95,7 @@ class Node:
     def crash(self) -> None:
         """The power goes: of what was not flushed some bytes survive by chance, mostly none."""
         self._leave()
+        self.has_lost = True
         self.disk.crash(
             lambda size: self._random.randint(0, size) if self._random.random() < 0.3 else 0
         )

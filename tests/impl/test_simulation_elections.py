@@ -27,7 +27,7 @@ def judged(seed: int) -> Admission:
     return elections.judge()
 
 
-@pytest.mark.parametrize("seed", [3, 8, 90])
+@pytest.mark.parametrize("seed", [2, 3, 90])
 def test_what_voters_do_is_admitted(seed: int) -> None:
     admission = judged(seed)
     assert admission.events > 30

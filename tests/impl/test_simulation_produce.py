@@ -134,4 +134,4 @@ def test_a_rule_that_is_left_out_is_refused(
     mutant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mutant(monkeypatch)
-    assert any(judged(seed).outcome == REFUSED for seed in (0, 1, 8))
+    assert any(judged(seed).outcome == REFUSED for seed in (0, 1, 29))
