@@ -104,7 +104,7 @@ MUTANTS = (
     Mutant(
         "GRPS-03/a_member_without_a_common_protocol_is_refused",
         GROUP,
-        old="return not names.isdisjoint(self._supported_by_all())",
+        old="return not self.members or not names.isdisjoint(self._supported_by_all())",
         new="return True",
     ),
     Mutant(
